@@ -1,0 +1,1 @@
+//! What every nightshift tool needs and no tool owns.
