@@ -39,6 +39,7 @@ pub mod human;
 pub mod lock;
 pub mod logging;
 pub mod manual;
+pub mod notice;
 pub mod output;
 pub mod run;
 pub mod secret;
