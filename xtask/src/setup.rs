@@ -186,7 +186,7 @@ fn apt_install(packages: &[&str]) -> Command {
     command
         .args(["-q", "install", "--yes", "--no-install-recommends"])
         // Another installation may be under way: wait for it instead of failing.
-        .args(["-o", "DPkg::Lock::Timeout=600"])
+        .args(["-o", "DPkg::Lock::Timeout=600", "-o", "Dpkg::Use-Pty=0"])
         .args(packages)
         .env("DEBIAN_FRONTEND", "noninteractive");
     command

@@ -133,15 +133,12 @@ impl Options {
         if self.package.is_empty() {
             cargo.arg("--workspace");
         }
-        for tool in self.tools()? {
-            cargo.args(["--package", tool.package]);
-        }
-        for name in self
-            .package
-            .iter()
-            .filter(|name| tools::find(name).is_err())
-        {
-            cargo.args(["--package", name]);
+        for name in &self.package {
+            // The user may have given the name of the binary.
+            cargo.args([
+                "--package",
+                tools::find(name).map_or(name, |tool| tool.package),
+            ]);
         }
         Ok(cargo)
     }
@@ -307,7 +304,15 @@ impl Summary {
     fn finish(&self, options: &Options) -> Result<()> {
         let line = self.line();
         if self.ran.is_empty() {
-            ensure!(options.filter.is_some(), "no test of that kind exists");
+            let kind = if options.part.vm {
+                "the test machine"
+            } else {
+                "root"
+            };
+            ensure!(
+                options.filter.is_some(),
+                "no test of these packages needs {kind}"
+            );
             println!("test: nothing matched; {line}");
         } else {
             println!("test: {line}");
