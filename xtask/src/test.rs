@@ -127,7 +127,7 @@ impl Options {
     }
 
     /// `cargo test` for the chosen packages.
-    fn cargo(&self) -> Result<Command> {
+    fn cargo(&self) -> Command {
         let mut cargo = workspace::cargo("test");
         cargo.args(["--locked", "--no-fail-fast"]);
         if self.package.is_empty() {
@@ -140,7 +140,7 @@ impl Options {
                 tools::find(name).map_or(name, |tool| tool.package),
             ]);
         }
-        Ok(cargo)
+        cargo
     }
 }
 
@@ -155,7 +155,7 @@ struct Binary {
 
 /// Compiles all test programs and lists what they hold.
 fn build(options: &Options) -> Result<Vec<Binary>> {
-    let mut cargo = options.cargo()?;
+    let mut cargo = options.cargo();
     cargo.args(["--no-run", "--message-format", "json-render-diagnostics"]);
     cargo.stdout(Stdio::piped());
     let child = cargo.spawn().context("cannot run cargo")?;
@@ -218,7 +218,7 @@ fn category(test: &str) -> Option<Part> {
 }
 
 fn ordinary(options: &Options) -> Result<()> {
-    let mut cargo = options.cargo()?;
+    let mut cargo = options.cargo();
     cargo
         .args(&options.filter)
         .arg("--")

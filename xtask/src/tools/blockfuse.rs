@@ -2,9 +2,10 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::{Duration, UNIX_EPOCH};
 
 use anyhow::{Result, ensure};
-use nightshift_testkit::{LoopDevice, MountGuard, noise};
+use nightshift_testkit::{LoopDevice, MountGuard, noise, wait_for};
 
 use super::{Debian, Door, Tool};
 use crate::demo::{Demo, note};
@@ -67,6 +68,13 @@ fn demo(demo: &Demo) -> Result<()> {
         write_inside(demo, device, "letter", b"another letter")
     })?;
     demo.step("tell blockfuse: refresh", || {
+        // rdiff-backup compares whole seconds: the refresh must not share one with the mount.
+        let given = modified(&mountpoint.join("vg-_snap--mail"))?;
+        wait_for(
+            "the clock has left that second",
+            Duration::from_secs(5),
+            || now() > given,
+        );
         demo.tool([Path::new("refresh"), &mountpoint])
     })?;
     let after = demo.step("note the checksums again", || checksums(&mountpoint))?;
@@ -113,6 +121,19 @@ fn rdiff_backup(now: u32, action: &str, options: &[&str], from: &Path, to: &Path
         action,
     ]);
     shell::capture(command.args(options).arg(from).arg(to)).map(drop)
+}
+
+/// The modification time of a file in seconds since 1970.
+fn modified(file: &Path) -> Result<u64> {
+    Ok(file
+        .metadata()?
+        .modified()?
+        .duration_since(UNIX_EPOCH)?
+        .as_secs())
+}
+
+fn now() -> u64 {
+    UNIX_EPOCH.elapsed().unwrap_or_default().as_secs()
 }
 
 /// Writes a file into the file system on a device, as the machine that owns the disk would.
