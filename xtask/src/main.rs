@@ -18,6 +18,7 @@ mod interrupt;
 mod licences;
 #[allow(dead_code, reason = "each bench takes what it needs of it")]
 mod measure;
+mod sessions;
 mod setup;
 mod shell;
 mod soak;

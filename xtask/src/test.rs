@@ -1,5 +1,7 @@
 //! `cargo xtask test`: every test of the workspace, each where it can run.
 //!
+//! The console blocks of the documentation run too: see [`sessions`].
+//!
 //! Ordinary tests run by `cargo test`. A test that needs more is `#[ignore]`d and lies in a
 //! module that says what it needs: `privileged` (root, on this kernel) or `vm` (a kernel of its
 //! own). An ignored test anywhere else is an error, so that nothing is left out in silence.
@@ -15,7 +17,7 @@ use serde_json::Value;
 
 use crate::setup::{self, Needs};
 use crate::tools::{self, Tool};
-use crate::{shell, vm, workspace};
+use crate::{sessions, shell, vm, workspace};
 
 #[derive(Debug, Default, clap::Args)]
 pub(crate) struct Options {
@@ -88,7 +90,34 @@ pub(crate) fn run(options: &Options) -> Result<()> {
             }
         }
     }
+    // The pages belong to no package.
+    if options.package.is_empty() {
+        sessions(options, &parts, &mut summary)?;
+    }
     summary.finish(options)
+}
+
+fn sessions(options: &Options, parts: &[Part], summary: &mut Summary) -> Result<()> {
+    let sessions = sessions::collect()?;
+    let bin = sessions::tools()?;
+    for session in sessions
+        .iter()
+        .filter(|session| options.wants(&session.place))
+    {
+        let part = if session.root {
+            Part::Privileged
+        } else {
+            Part::Ordinary
+        };
+        if parts.contains(&part) {
+            summary.add(part, session.root.then_some(1), || {
+                sessions::run(session, &bin)
+            })?;
+        } else if session.root {
+            summary.leave_out(part, 1);
+        }
+    }
+    Ok(())
 }
 
 impl Options {
@@ -151,6 +180,13 @@ struct Binary {
     /// The directory cargo would run it in.
     package_dir: PathBuf,
     ignored: BTreeSet<String>,
+}
+
+impl Binary {
+    fn package(&self) -> String {
+        let name = self.package_dir.file_name().unwrap_or_default();
+        name.to_string_lossy().into_owned()
+    }
 }
 
 /// Compiles all test programs and lists what they hold.
@@ -246,7 +282,7 @@ fn privileged(binary: &Binary, options: &Options) -> Result<()> {
 fn in_machine(binary: &Binary, _options: &Options) -> Result<()> {
     println!(
         "     Running tests of {} in the test machine",
-        binary.package_dir.display()
+        binary.package()
     );
     let machine = vm::Options {
         current_dir: Some(binary.package_dir.clone()),
