@@ -121,12 +121,7 @@ fn clippy() -> Result<()> {
 
 fn rustdoc() -> Result<()> {
     let mut doc = workspace::cargo("doc");
-    doc.args([
-        "--locked",
-        "--workspace",
-        "--no-deps",
-        "--document-private-items",
-    ]);
+    doc.args(["--locked", "--workspace", "--no-deps"]);
     shell::run(doc.env("RUSTDOCFLAGS", "--deny warnings"))
 }
 
