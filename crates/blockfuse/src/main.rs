@@ -1,0 +1,3 @@
+//! The door to the library.
+
+fn main() {}
