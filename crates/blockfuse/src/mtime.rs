@@ -2,10 +2,14 @@
 //!
 //! Incremental backup tools read a file again when its mtime moved; a device has none of its own.
 
+use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use serde::{Deserialize, Serialize};
+
 /// How modification times are given out.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub enum Policy {
     /// The time of the mount; a refresh renews all. The original's behaviour.
     #[default]
@@ -35,6 +39,34 @@ impl std::str::FromStr for Policy {
     }
 }
 
+impl fmt::Display for Policy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Mount => f.write_str("mount"),
+            Self::Refresh => f.write_str("refresh"),
+            Self::Now => f.write_str("now"),
+            Self::Fixed(moment) => {
+                let since = moment.duration_since(UNIX_EPOCH).unwrap_or_default();
+                write!(f, "{}", since.as_secs())
+            }
+        }
+    }
+}
+
+impl TryFrom<String> for Policy {
+    type Error = InvalidPolicy;
+
+    fn try_from(text: String) -> Result<Self, InvalidPolicy> {
+        text.parse()
+    }
+}
+
+impl From<Policy> for String {
+    fn from(policy: Policy) -> Self {
+        policy.to_string()
+    }
+}
+
 /// The text names no policy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("expected mount, refresh, now or seconds since 1970")]
@@ -59,6 +91,9 @@ mod tests {
             ("", Err(InvalidPolicy)),
         ] {
             assert_eq!(text.parse::<Policy>(), expected, "{text:?}");
+            if let Ok(policy) = expected {
+                assert_eq!(policy.to_string(), text);
+            }
         }
     }
 }

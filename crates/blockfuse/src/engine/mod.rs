@@ -14,11 +14,14 @@ use std::io;
 use std::os::fd::BorrowedFd;
 use std::path::PathBuf;
 
+use clap::ValueEnum;
 use fuser::BackingId;
 use rustix::io::Errno;
+use serde::{Deserialize, Serialize};
 
 /// Which engines may be used.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Choice {
     /// The kernel engine where it works, else the copy engine.
     #[default]
@@ -127,6 +130,27 @@ impl Engine {
     pub fn backing(&self) -> Option<&BackingId> {
         match self {
             Self::Copy { .. } => None,
+        }
+    }
+
+    /// The size the file shows while it is open, in bytes.
+    pub fn size(&self) -> u64 {
+        match self {
+            Self::Copy { reader, .. } => reader.size(),
+        }
+    }
+
+    /// Notes that the device is `size` bytes long by now, which counts only if it has grown.
+    pub fn grow(&self, size: u64) {
+        match self {
+            Self::Copy { reader, .. } => reader.grow(size),
+        }
+    }
+
+    /// Reads for the daemon to pass on: all that was asked for up to the end, or an error.
+    pub fn read(&self, offset: u64, length: u32) -> Result<copy::Chunk, Errno> {
+        match self {
+            Self::Copy { reader, .. } => reader.read(offset, length),
         }
     }
 
