@@ -56,7 +56,12 @@ mod privileged {
     fn write_inside(device: &LoopDevice, place: &Sandbox, content: &[u8]) {
         let mount = MountGuard::mount("ext4", device.path(), place.dir("inside"), "");
         place.file("inside/letter", content);
-        mount.unmount();
+        // Another test's child may hold our descriptors between its fork and its exec.
+        wait_for(
+            "the file system is unmounted",
+            Duration::from_secs(20),
+            || rustix::mount::unmount(mount.path(), rustix::mount::UnmountFlags::empty()).is_ok(),
+        );
     }
 
     fn sums(dir: &Path, names: &[&str]) -> Vec<String> {

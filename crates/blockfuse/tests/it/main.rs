@@ -1,5 +1,8 @@
 //! Tests of the real program. Those under `privileged::` need root and real loop devices.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on says where, by panicking")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on says where, by panicking"
+)]
 
 mod backup;
 mod bad_input;
