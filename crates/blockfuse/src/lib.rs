@@ -20,7 +20,12 @@
 //!
 //! What it refuses to do: it never opens a device for writing, and scanning opens nothing at all.
 
+pub mod changes;
 pub mod device;
 pub mod engine;
+pub mod erofs;
+pub mod extents;
+pub mod map;
 pub mod mtime;
 mod sys;
+pub mod watch;

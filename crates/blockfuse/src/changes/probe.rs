@@ -1,0 +1,92 @@
+//! Takes the key of a device.
+//!
+//! The order matters: dirty pages are written back first, so that every write up to now has been
+//! counted, and the counters are read afterwards, so that none after is.
+
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::Path;
+
+use super::{BackingKey, Key, hex};
+use crate::device::{DeviceNumber, Facts, Sysfs};
+use crate::extents::thin;
+use crate::sys::loops;
+
+/// The key of the device `number`, which `path` leads to; `None` if it cannot be told for sure
+/// what the device is like, which counts as changed.
+pub fn key(path: &Path, number: DeviceNumber, sysfs: &Sysfs) -> Option<Key> {
+    match take(path, number, sysfs) {
+        Ok(key) => Some(key),
+        Err(error) => {
+            tracing::debug!(path = %path.display(), %error, "taken for changed");
+            None
+        }
+    }
+}
+
+fn take(path: &Path, number: DeviceNumber, sysfs: &Sysfs) -> io::Result<Key> {
+    if sysfs.facts(number)?.suspended {
+        // Writing back would wait until it is resumed.
+        return Err(io::Error::other("the device is suspended"));
+    }
+    let device = File::options()
+        .read(true)
+        .custom_flags(libc::O_NONBLOCK)
+        .open(path)?;
+    if DeviceNumber::from(device.metadata()?.rdev()) != number {
+        return Err(io::Error::other("another device has taken the name"));
+    }
+    rustix::fs::fsync(&device)?;
+    let facts = sysfs.facts(number)?;
+    let table = facts
+        .dm_uuid
+        .is_some()
+        .then(|| thin::table(number))
+        .transpose()?;
+    let backing = facts
+        .backing_file
+        .is_some()
+        .then(|| backing(&device, &facts))
+        .transpose()?;
+    Ok(Key {
+        boot_id: fs::read_to_string("/proc/sys/kernel/random/boot_id")?
+            .trim()
+            .to_owned(),
+        diskseq: facts.diskseq,
+        // Within a boot, the sequence number tells disks apart better than their own names do.
+        identity: hex(facts
+            .dm_uuid
+            .as_ref()
+            .unwrap_or(&facts.kernel_name)
+            .as_bytes()),
+        size: facts.size,
+        written: facts.counters.written,
+        discarded: facts.counters.discarded,
+        table,
+        backing,
+    })
+}
+
+fn backing(device: &File, facts: &Facts) -> io::Result<BackingKey> {
+    let path = facts
+        .backing_file
+        .as_deref()
+        .ok_or(io::ErrorKind::NotFound)?;
+    let meta = fs::metadata(path)?;
+    let known = loops::backing(device)?;
+    if (meta.dev(), meta.ino()) != (known.device, known.inode) {
+        return Err(io::Error::other(
+            "another file has taken the backing file's name",
+        ));
+    }
+    let nanoseconds = |s: i64, ns: i64| i128::from(s) * 1_000_000_000 + i128::from(ns);
+    Ok(BackingKey {
+        device: meta.dev(),
+        inode: meta.ino(),
+        size: meta.len(),
+        mtime: nanoseconds(meta.mtime(), meta.mtime_nsec()),
+        ctime: nanoseconds(meta.ctime(), meta.ctime_nsec()),
+    })
+}
