@@ -22,6 +22,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use serde::{Deserialize, Serialize};
 
 pub mod probe;
+pub mod store;
 
 /// The version of the state file that this program writes and reads.
 pub const VERSION: u32 = 1;
@@ -207,7 +208,7 @@ pub fn hex(bytes: &[u8]) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use proptest::prelude::*;
 
     use super::*;
@@ -215,7 +216,7 @@ mod tests {
     const SECOND: i128 = 1_000_000_000;
     const TICK: i128 = SECOND / 100;
 
-    fn key() -> Key {
+    pub(super) fn key() -> Key {
         Key {
             boot_id: "b".into(),
             diskseq: Some(1),

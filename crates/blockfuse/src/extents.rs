@@ -285,43 +285,21 @@ mod tests {
 
     mod privileged {
         use std::os::unix::fs::FileExt;
-        use std::process::Command;
+        use std::path::Path;
+
+        use nightshift_testkit::{LoopDevice, Sandbox};
 
         use super::*;
 
-        /// A loop device that begins `offset` bytes into a sparse file.
-        struct Loop {
-            node: String,
-            file: tempfile::NamedTempFile,
+        fn extents(device: &LoopDevice) -> (Extents, File) {
+            let device = File::open(device.path()).unwrap();
+            let number = DeviceNumber::from(device.metadata().unwrap().rdev());
+            let facts = Sysfs::default().facts(number).unwrap();
+            (Extents::of(&device, &facts), device)
         }
 
-        impl Loop {
-            fn new(len: u64, offset: u64) -> Self {
-                let file = tempfile::NamedTempFile::new_in("/dev/shm").unwrap();
-                file.as_file().set_len(len).unwrap();
-                let mut losetup = Command::new("losetup");
-                losetup
-                    .args(["-f", "--show", "-o", &offset.to_string()])
-                    .arg(file.path());
-                let output = losetup.output().unwrap();
-                assert!(output.status.success(), "{output:?}");
-                let node = String::from_utf8(output.stdout).unwrap().trim().to_owned();
-                Self { node, file }
-            }
-
-            fn extents(&self) -> (Extents, File) {
-                let device = File::open(&self.node).unwrap();
-                let number = DeviceNumber::from(device.metadata().unwrap().rdev());
-                let facts = Sysfs::default().facts(number).unwrap();
-                (Extents::of(&device, &facts), device)
-            }
-        }
-
-        impl Drop for Loop {
-            fn drop(&mut self) {
-                let status = Command::new("losetup").args(["-d", &self.node]).status();
-                assert!(status.is_ok_and(|status| status.success()) || std::thread::panicking());
-            }
+        fn writer(path: &Path) -> File {
+            File::options().write(true).open(path).unwrap()
         }
 
         const MIB: u64 = 1 << 20;
@@ -329,12 +307,12 @@ mod tests {
         #[test]
         #[ignore = "needs root"]
         fn the_holes_of_a_loop_are_those_of_its_file_from_the_offset_on() {
-            let device = Loop::new(9 * MIB, MIB);
-            let file = device.file.as_file();
+            let device = LoopDevice::options().offset(MIB).of_size(8 * MIB).unwrap();
+            let file = writer(device.backing());
             file.write_all_at(&[1; 4096], 0).unwrap(); // before the device begins
             file.write_all_at(&[1; 8192], 3 * MIB).unwrap();
             file.write_all_at(&[1; 4096], 6 * MIB).unwrap();
-            let (extents, open) = device.extents();
+            let (extents, open) = extents(&device);
             let list = extents.list(&open, 8 * MIB).unwrap();
             let expected = [
                 (0..2 * MIB, false),
@@ -350,20 +328,21 @@ mod tests {
         #[test]
         #[ignore = "needs root"]
         fn bytes_still_in_the_devices_cache_are_data() {
-            let device = Loop::new(8 * MIB, 0);
-            let (extents, open) = device.extents();
+            let device = LoopDevice::of_size(8 * MIB);
+            let (extents, open) = extents(&device);
             assert_eq!(extents.data_from(&open, 0, 8 * MIB).unwrap(), None);
-            let writer = File::options().write(true).open(&device.node).unwrap();
-            writer.write_all_at(&[1; 4096], 4 * MIB).unwrap();
+            writer(device.path())
+                .write_all_at(&[1; 4096], 4 * MIB)
+                .unwrap();
             assert_eq!(extents.data_from(&open, 0, 8 * MIB).unwrap(), Some(4 * MIB));
         }
 
         #[test]
         #[ignore = "needs root"]
         fn what_a_cut_file_lost_is_no_hole() {
-            let device = Loop::new(8 * MIB, 0);
-            device.file.as_file().set_len(4 * MIB).unwrap();
-            let (extents, open) = device.extents();
+            let device = LoopDevice::of_size(8 * MIB);
+            writer(device.backing()).set_len(4 * MIB).unwrap();
+            let (extents, open) = extents(&device);
             let list = extents.list(&open, 8 * MIB).unwrap();
             assert_eq!(list, [(0..4 * MIB, false), (4 * MIB..8 * MIB, true)]);
         }
@@ -371,15 +350,16 @@ mod tests {
         #[test]
         #[ignore = "needs root"]
         fn another_file_under_the_backing_files_name_tells_nothing() {
-            let device = Loop::new(8 * MIB, 0);
-            let name = device.file.path().to_owned();
+            let sandbox = Sandbox::in_memory();
+            let name = sandbox.join("image");
+            File::create(&name).unwrap().set_len(8 * MIB).unwrap();
+            let device = LoopDevice::over(&name);
             std::fs::remove_file(&name).unwrap();
             // This is how sysfs shows it from now on, and somebody may have such a file.
             let mut path = name.into_os_string();
             path.push(" (deleted)");
-            File::create(&path).unwrap();
-            let (extents, _) = device.extents();
-            std::fs::remove_file(path).unwrap();
+            File::create(path).unwrap();
+            let (extents, _) = extents(&device);
             assert!(matches!(extents, Extents::Unknown), "{extents:?}");
         }
     }

@@ -90,3 +90,60 @@ fn backing(device: &File, facts: &Facts) -> io::Result<BackingKey> {
         ctime: nanoseconds(meta.ctime(), meta.ctime_nsec()),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    mod privileged {
+        use std::fs::File;
+        use std::os::unix::fs::FileExt;
+        use std::time::{Duration, SystemTime};
+
+        use nightshift_testkit::{LoopDevice, wait_value};
+
+        use super::super::*;
+        use crate::changes::State;
+
+        fn key_of(device: &LoopDevice) -> Option<Key> {
+            let number = DeviceNumber::from(fs::metadata(device.path()).unwrap().rdev());
+            key(device.path(), number, &Sysfs::default())
+        }
+
+        /// The key, once the backing file's stamp is old enough to prove something.
+        fn settled_key(device: &LoopDevice) -> Key {
+            wait_value("the key proves something", Duration::from_secs(20), || {
+                let key = key_of(device).unwrap();
+                let mut state = State::default();
+                state.give(b"d", Some(key.clone()), SystemTime::now());
+                state.knows(&key).then_some(key)
+            })
+        }
+
+        fn write(path: &Path, byte: u8) {
+            let file = File::options().write(true).open(path).unwrap();
+            file.write_all_at(&[byte; 512], 0).unwrap();
+        }
+
+        #[test]
+        #[ignore = "needs root"]
+        fn reading_keeps_the_key_and_every_kind_of_write_moves_it() {
+            let device = LoopDevice::of_size(1 << 20);
+            let first = settled_key(&device);
+            fs::read(device.path()).unwrap();
+            assert_eq!(key_of(&device).unwrap(), first);
+
+            // Not synced: still in the device's cache when the key is taken.
+            write(device.path(), 1);
+            let second = settled_key(&device);
+            assert_ne!(second, first);
+
+            // Around the device, whose counters stand still.
+            write(device.backing(), 2);
+            let third = settled_key(&device);
+            assert_ne!(third, second);
+            assert_eq!(third.written, second.written);
+
+            let number = DeviceNumber::from(fs::metadata(device.path()).unwrap().rdev());
+            assert!(key(Path::new("/dev/null"), number, &Sysfs::default()).is_none());
+        }
+    }
+}

@@ -301,65 +301,25 @@ mod tests {
     mod privileged {
         use std::fs;
         use std::os::unix::fs::FileExt;
-        use std::path::PathBuf;
+
+        use nightshift_testkit::{LoopDevice, noise};
 
         use super::*;
 
-        /// A loop device over a sparse file in memory.
-        struct Loop {
-            node: PathBuf,
-            file: tempfile::NamedTempFile,
+        fn device(size: u64) -> LoopDevice {
+            LoopDevice::of_content(&content_of(1, size))
         }
 
-        impl Loop {
-            fn new(size: u64) -> Self {
-                let file = tempfile::NamedTempFile::new_in("/dev/shm").unwrap();
-                file.as_file().set_len(size).unwrap();
-                let output = Command::new("losetup")
-                    .args(["--find", "--show", "--sector-size", "512"])
-                    .arg(file.path())
-                    .output()
-                    .unwrap();
-                assert!(output.status.success(), "{output:?}");
-                let node = PathBuf::from(String::from_utf8(output.stdout).unwrap().trim());
-                Self { node, file }
-            }
-
-            fn filled(size: u64) -> Self {
-                let device = Self::new(size);
-                device
-                    .file
-                    .as_file()
-                    .write_all_at(&pattern(size, 1), 0)
-                    .unwrap();
-                device
-            }
-
-            fn open(&self) -> File {
-                File::open(&self.node).unwrap()
-            }
-
-            fn map(&self, size: u64) -> Mapping {
-                Mapping::of(self.open().as_fd(), size, None).unwrap()
-            }
+        fn content_of(seed: u64, size: u64) -> Vec<u8> {
+            noise(seed, usize::try_from(size).unwrap())
         }
 
-        impl Drop for Loop {
-            fn drop(&mut self) {
-                let status = Command::new("losetup").arg("-d").arg(&self.node).status();
-                assert!(status.is_ok_and(|status| status.success()) || std::thread::panicking());
-            }
+        fn open(device: &LoopDevice) -> File {
+            File::open(device.path()).unwrap()
         }
 
-        fn pattern(size: u64, seed: u64) -> Vec<u8> {
-            let words = (0..size.div_ceil(8)).flat_map(|word| {
-                (word + 1)
-                    .wrapping_mul(0x9E37_79B9_7F4A_7C15 ^ seed)
-                    .to_le_bytes()
-            });
-            let mut bytes: Vec<u8> = words.collect();
-            bytes.truncate(usize::try_from(size).unwrap());
-            bytes
+        fn map(device: &LoopDevice, size: u64) -> Mapping {
+            Mapping::of(open(device).as_fd(), size, None).unwrap()
         }
 
         fn reader(mapping: &Mapping) -> File {
@@ -376,13 +336,13 @@ mod tests {
         #[ignore = "needs root"]
         fn the_mapped_file_is_the_device_and_is_mounted_nowhere() {
             for size in [512, 4096, 1 << 20, (1 << 20) + 512, 3 << 20] {
-                let device = Loop::filled(size);
-                let mapping = device.map(size);
+                let device = device(size);
+                let mapping = map(&device, size);
                 let meta = reader(&mapping).metadata().unwrap();
                 assert!(meta.is_file());
                 assert_eq!(meta.len(), size);
                 assert!(
-                    content(&mapping, size) == pattern(size, 1),
+                    content(&mapping, size) == content_of(1, size),
                     "content at size {size}"
                 );
                 let mut end = [0; 1];
@@ -395,13 +355,13 @@ mod tests {
         #[test]
         #[ignore = "needs root"]
         fn the_device_is_claimed_while_mapped_and_free_at_once_afterwards() {
-            let device = Loop::filled(1 << 20);
+            let device = device(1 << 20);
             let exclusive = || {
                 let flags = OFlags::RDONLY | OFlags::EXCL | OFlags::CLOEXEC;
-                rustix::fs::open(&device.node, flags, Mode::empty())
+                rustix::fs::open(device.path(), flags, Mode::empty())
             };
-            let mapping = device.map(1 << 20);
-            let second = device.map(1 << 20);
+            let mapping = map(&device, 1 << 20);
+            let second = map(&device, 1 << 20);
             assert_eq!(exclusive().unwrap_err(), Errno::BUSY);
             drop(mapping);
             assert_eq!(exclusive().unwrap_err(), Errno::BUSY);
@@ -412,17 +372,17 @@ mod tests {
         #[test]
         #[ignore = "needs root"]
         fn a_device_in_use_is_refused_as_such() {
-            let device = Loop::filled(1 << 20);
+            let device = device(1 << 20);
             let flags = OFlags::RDONLY | OFlags::EXCL | OFlags::CLOEXEC;
-            let _holder = rustix::fs::open(&device.node, flags, Mode::empty()).unwrap();
-            let refusal = Mapping::of(device.open().as_fd(), 1 << 20, None).unwrap_err();
+            let _holder = rustix::fs::open(device.path(), flags, Mode::empty()).unwrap();
+            let refusal = Mapping::of(open(&device).as_fd(), 1 << 20, None).unwrap_err();
             assert!(refusal.is_in_use(), "{refusal}");
         }
 
         #[test]
         #[ignore = "needs root"]
         fn a_thousand_mappings_leak_no_descriptor_and_no_loop() {
-            let device = Loop::filled(1 << 20);
+            let device = device(1 << 20);
             let descriptors = || fs::read_dir("/proc/self/fd").unwrap().count();
             let ours = || {
                 let loops = fs::read_dir("/sys/block").unwrap().flatten();
@@ -433,7 +393,7 @@ mod tests {
                     .filter(|file| file.contains("memfd:blockfuse"))
                     .count()
             };
-            let open = device.open();
+            let open = open(&device);
             let before = descriptors();
             for _ in 0..1000 {
                 Mapping::of(open.as_fd(), 1 << 20, None).unwrap();
@@ -451,18 +411,18 @@ mod tests {
         #[ignore = "needs root"]
         fn bytes_written_later_are_seen_once_the_cache_is_forgotten() {
             let size = 1 << 20;
-            let device = Loop::filled(size);
-            let mapping = device.map(size);
-            assert!(content(&mapping, size) == pattern(size, 1));
-            let writer = File::options().write(true).open(&device.node).unwrap();
-            writer.write_all_at(&pattern(size, 2), 0).unwrap();
+            let device = device(size);
+            let mapping = map(&device, size);
+            assert!(content(&mapping, size) == content_of(1, size));
+            let writer = File::options().write(true).open(device.path()).unwrap();
+            writer.write_all_at(&content_of(2, size), 0).unwrap();
             writer.sync_all().unwrap();
             assert!(
-                content(&mapping, size) == pattern(size, 1),
+                content(&mapping, size) == content_of(1, size),
                 "EROFS learnt to invalidate"
             );
             mapping.forget_cache().unwrap();
-            assert!(content(&mapping, size) == pattern(size, 2));
+            assert!(content(&mapping, size) == content_of(2, size));
         }
 
         #[test]
@@ -470,14 +430,11 @@ mod tests {
         fn the_tail_of_twenty_tebibytes_is_where_it_belongs() {
             let size: u64 = 20 << 40;
             for size in [size, (1 << 41) + 512] {
-                let device = Loop::new(size);
-                device
-                    .file
-                    .as_file()
-                    .write_all_at(b"the tail", size - 8)
-                    .unwrap();
+                let device = LoopDevice::of_size(size);
+                let file = File::options().write(true).open(device.backing()).unwrap();
+                file.write_all_at(b"the tail", size - 8).unwrap();
                 let mut tail = [0; 8];
-                reader(&device.map(size))
+                reader(&map(&device, size))
                     .read_exact_at(&mut tail, size - 8)
                     .unwrap();
                 assert_eq!(&tail, b"the tail", "size {size}");
@@ -489,10 +446,10 @@ mod tests {
         fn holes_read_as_zeros_and_the_rest_as_it_is() {
             let chunk = erofs::SPARSE_CHUNK;
             let size = 4 * chunk + 512;
-            let device = Loop::filled(size);
+            let device = device(size);
             let is_hole = |range: Range<u64>| range.start == chunk || range.start == 3 * chunk;
-            let mapping = Mapping::of(device.open().as_fd(), size, Some(&is_hole)).unwrap();
-            let mut expected = pattern(size, 1);
+            let mapping = Mapping::of(open(&device).as_fd(), size, Some(&is_hole)).unwrap();
+            let mut expected = content_of(1, size);
             let chunk = usize::try_from(chunk).unwrap();
             expected[chunk..2 * chunk].fill(0);
             expected[3 * chunk..4 * chunk].fill(0);
@@ -503,9 +460,10 @@ mod tests {
         #[ignore = "needs root"]
         fn what_a_shrunk_device_lost_is_an_io_error() {
             let size = 2 << 20;
-            let device = Loop::filled(size);
-            let mapping = device.map(size);
-            device.file.as_file().set_len(1 << 20).unwrap();
+            let device = device(size);
+            let mapping = map(&device, size);
+            let file = File::options().write(true).open(device.backing()).unwrap();
+            file.set_len(1 << 20).unwrap();
             let mut block = [0; 4096];
             let error = reader(&mapping)
                 .read_exact_at(&mut block, size - 4096)
