@@ -164,7 +164,9 @@ impl Facts {
     pub fn is_internal(&self) -> bool {
         // "LVM-", then the ids of group and volume, 32 characters each.
         const WHOLE: usize = 4 + 32 + 32;
-        let Some(uuid) = &self.dm_uuid else { return false };
+        let Some(uuid) = &self.dm_uuid else {
+            return false;
+        };
         let uuid = uuid.as_bytes();
         uuid.starts_with(b"LVM-") && uuid.get(WHOLE).is_some_and(|byte| *byte == b'-')
     }
@@ -244,7 +246,10 @@ mod tests {
 
     use super::*;
 
-    const NUMBER: DeviceNumber = DeviceNumber { major: 253, minor: 7 };
+    const NUMBER: DeviceNumber = DeviceNumber {
+        major: 253,
+        minor: 7,
+    };
 
     /// A sysfs tree with one device in it.
     struct Fixture(tempfile::TempDir);
@@ -270,8 +275,7 @@ mod tests {
         }
     }
 
-    const STAT: &str =
-        "  110 2 3000 4 50 6 7777 8 0 9 10 11 12 13 1414 14 15 16\n";
+    const STAT: &str = "  110 2 3000 4 50 6 7777 8 0 9 10 11 12 13 1414 14 15 16\n";
 
     #[test]
     fn an_lvm_snapshot_is_known_by_its_uuid() {
@@ -291,8 +295,17 @@ mod tests {
         assert_eq!(facts.size, 1_048_576);
         assert!(facts.read_only);
         assert_eq!(facts.diskseq, Some(31));
-        assert_eq!(facts.counters, Counters { written: 7777, discarded: 1414 });
-        assert_eq!(facts.dm_name.as_deref(), Some(OsStr::new("vgBoot-_snap--asterisk")));
+        assert_eq!(
+            facts.counters,
+            Counters {
+                written: 7777,
+                discarded: 1414
+            }
+        );
+        assert_eq!(
+            facts.dm_name.as_deref(),
+            Some(OsStr::new("vgBoot-_snap--asterisk"))
+        );
         let identity = facts.identity(|| panic!("the uuid is enough"));
         assert_eq!(identity.as_os_str(), OsStr::new(&format!("dm-uuid:{uuid}")));
         assert!(!facts.is_internal());
@@ -324,10 +337,16 @@ mod tests {
             ],
         )
         .facts();
-        assert_eq!(facts.backing_file.as_deref(), Some(Path::new("/srv/with space\nand line.img")));
+        assert_eq!(
+            facts.backing_file.as_deref(),
+            Some(Path::new("/srv/with space\nand line.img"))
+        );
         assert_eq!(facts.backing_offset, 512);
         assert_eq!(facts.counters, Counters::default());
-        assert_eq!(facts.identity(|| None).as_os_str(), OsStr::new("name:loop7"));
+        assert_eq!(
+            facts.identity(|| None).as_os_str(),
+            OsStr::new("name:loop7")
+        );
         let persistent = facts.identity(|| Some(OsStr::new("usb-stick")));
         assert_eq!(persistent.as_os_str(), OsStr::new("by-id:usb-stick"));
     }
@@ -342,7 +361,11 @@ mod tests {
         fs::write(disk.join("wwid"), "naa.1\n").unwrap();
         fs::write(disk.join("sda1/size"), "2\n").unwrap();
         fs::write(disk.join("sda1/partition"), "1\n").unwrap();
-        symlink("../../devices/pci/sda/sda1", root.path().join("dev/block/253:7")).unwrap();
+        symlink(
+            "../../devices/pci/sda/sda1",
+            root.path().join("dev/block/253:7"),
+        )
+        .unwrap();
         let facts = Sysfs::at(root.path()).facts(NUMBER).unwrap();
         assert_eq!(facts.diskseq, Some(5));
         assert_eq!(facts.wwid, None);
@@ -351,7 +374,12 @@ mod tests {
 
     #[test]
     fn any_difference_makes_another_change_key() {
-        let base = [("size", "8"), ("stat", STAT), ("diskseq", "3"), ("dm/uuid", "LVM-a")];
+        let base = [
+            ("size", "8"),
+            ("stat", STAT),
+            ("diskseq", "3"),
+            ("dm/uuid", "LVM-a"),
+        ];
         let key = |changed: Option<(&'static str, &'static str)>| {
             let mut files = base.to_vec();
             if let Some(changed) = changed {
@@ -364,8 +392,14 @@ mod tests {
         assert_eq!(key(None), key(None));
         for change in [
             ("size", "9"),
-            ("stat", "110 2 3000 4 50 6 7778 8 0 9 10 11 12 13 1414 14 15 16"),
-            ("stat", "110 2 3000 4 50 6 7777 8 0 9 10 11 12 13 1415 14 15 16"),
+            (
+                "stat",
+                "110 2 3000 4 50 6 7778 8 0 9 10 11 12 13 1414 14 15 16",
+            ),
+            (
+                "stat",
+                "110 2 3000 4 50 6 7777 8 0 9 10 11 12 13 1415 14 15 16",
+            ),
             ("diskseq", "4"),
             ("dm/uuid", "LVM-b"),
         ] {

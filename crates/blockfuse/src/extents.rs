@@ -4,11 +4,12 @@
 //! device, the mapping of a thin volume. A hole is reported only where the bytes are surely zero;
 //! whatever is unknown is data.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io;
 use std::ops::Range;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::MetadataExt;
+use std::sync::OnceLock;
 
 use rustix::fs::{OFlags, SeekFrom};
 use rustix::io::Errno;
@@ -26,34 +27,50 @@ pub enum Extents {
     Unknown,
     /// The device is a loop over a file, which is asked each time.
     Loop(LoopFile),
-    /// A list of data ranges in order, of a device that nobody can write to.
+    /// The data of a device that nobody can write to, or of one moment.
     Fixed(Vec<Range<u64>>),
+    /// A thin volume that nobody can write to, whose data is looked up at the first question.
+    Thin {
+        /// Where to look.
+        volume: Volume,
+        /// What was found; nothing if that failed.
+        data: OnceLock<Option<Vec<Range<u64>>>>,
+    },
 }
 
 impl Extents {
-    /// Finds out what is known about `device`, an open block device with these `facts`.
+    /// Finds out what will be known about `device` for as long as it is open. `number` and
+    /// `facts` are its own.
     ///
     /// Not knowing is no error: most devices have nothing to tell.
-    pub fn of(device: &File, facts: &Facts) -> Self {
-        match LoopFile::under(device, facts) {
-            Ok(file) => Self::Loop(file),
-            Err(error) => {
-                tracing::debug!(device = %facts.kernel_name.display(), %error, "no holes known");
-                Self::Unknown
-            }
+    pub fn of(device: &File, number: DeviceNumber, facts: &Facts) -> Self {
+        let unknown = |error| {
+            tracing::debug!(device = %facts.kernel_name.display(), %error, "no holes known");
+            Self::Unknown
+        };
+        if facts.backing_file.is_some() {
+            return LoopFile::under(device, facts).map_or_else(unknown, Self::Loop);
+        }
+        // The list would go out of date with the first write to another volume.
+        if facts.dm_uuid.is_none() || !facts.read_only {
+            return Self::Unknown;
+        }
+        match thin::table(number) {
+            Ok(table) => Volume::parse(&table).map_or(Self::Unknown, |volume| Self::Thin {
+                volume,
+                data: OnceLock::new(),
+            }),
+            Err(error) => unknown(error),
         }
     }
 
     /// The extents of this moment, also of a thin volume that is being written to.
     pub fn now(device: &File, number: DeviceNumber, facts: &Facts, sysfs: &Sysfs) -> Self {
         if facts.dm_uuid.is_none() {
-            return Self::of(device, facts);
+            return Self::of(device, number, facts);
         }
-        let data = thin::table(number).and_then(|table| match Volume::parse(&table) {
-            Some(volume) => volume.data(sysfs).map(Some),
-            None => Ok(None),
-        });
-        match data {
+        let volume = thin::table(number).map(|table| Volume::parse(&table));
+        match volume.and_then(|volume| volume.map(|volume| volume.data(sysfs)).transpose()) {
             Ok(Some(data)) => Self::Fixed(data),
             Ok(None) => Self::Unknown,
             Err(error) => {
@@ -67,54 +84,55 @@ impl Extents {
     ///
     /// `size` is the size of `device`, which is written back first where that matters.
     pub fn data_from(&self, device: &File, position: u64, size: u64) -> io::Result<Option<u64>> {
-        match self {
-            _ if position >= size => Ok(None),
-            Self::Unknown => Ok(Some(position)),
-            Self::Loop(file) => file.data_from(device, position, size),
-            Self::Fixed(data) => Ok(data
-                .get(data.partition_point(|range| range.end <= position))
-                .map(|range| range.start.max(position))
-                .filter(|start| *start < size)),
+        if position >= size {
+            return Ok(None);
         }
+        if let Self::Loop(file) = self {
+            return file.data_from(device, position, size);
+        }
+        let Some(data) = self.list_of_data() else {
+            return Ok(Some(position));
+        };
+        let next = data.get(data.partition_point(|range| range.end <= position));
+        let start = next.map(|range| range.start.max(position));
+        Ok(start.filter(|start| *start < size))
     }
 
     /// The first byte of a hole at or after `position`, which is the end of the device if only
     /// data follows.
     pub fn hole_from(&self, device: &File, position: u64, size: u64) -> io::Result<u64> {
-        match self {
-            _ if position >= size => Ok(size),
-            Self::Unknown => Ok(size),
-            Self::Loop(file) => file.hole_from(device, position, size),
-            Self::Fixed(data) => {
-                let mut hole = position;
-                for range in &data[data.partition_point(|range| range.end <= position)..] {
-                    if range.start > hole {
-                        break;
-                    }
-                    hole = range.end;
-                }
-                Ok(hole.min(size))
-            }
+        if position >= size {
+            return Ok(size);
         }
+        if let Self::Loop(file) = self {
+            return file.hole_from(device, position, size);
+        }
+        let Some(data) = self.list_of_data() else {
+            return Ok(size);
+        };
+        let mut hole = position;
+        for range in &data[data.partition_point(|range| range.end <= position)..] {
+            if range.start > hole {
+                break;
+            }
+            hole = range.end;
+        }
+        Ok(hole.min(size))
     }
 
-    /// How many 512-byte blocks to report for a device of `size` bytes.
-    ///
-    /// Never none: GNU tar and cp take a file without blocks for one hole and do not read it,
-    /// but a small file can keep its bytes in its inode.
-    pub fn blocks(&self, size: u64) -> u64 {
-        let all = size.div_ceil(SECTOR);
-        let known = match self {
-            Self::Unknown => all,
-            Self::Loop(file) => file.file.metadata().map_or(all, |meta| meta.blocks()),
-            Self::Fixed(data) => {
-                data.iter()
-                    .map(|range| range.end - range.start)
-                    .sum::<u64>()
-                    / SECTOR
+    fn list_of_data(&self) -> Option<&[Range<u64>]> {
+        match self {
+            Self::Unknown | Self::Loop(_) => None,
+            Self::Fixed(data) => Some(data),
+            Self::Thin { volume, data } => {
+                let look_up = || {
+                    let data = volume.data(&Sysfs::default());
+                    data.inspect_err(|error| tracing::info!(%error, "no holes known"))
+                        .ok()
+                };
+                data.get_or_init(look_up).as_deref()
             }
-        };
-        known.max(8).min(all)
+        }
     }
 
     /// All extents of a device of `size` bytes, in order and without gaps: each a range and
@@ -137,6 +155,21 @@ impl Extents {
         }
         Ok(extents)
     }
+}
+
+/// How many 512-byte blocks to report for a device of `size` bytes, without opening it.
+///
+/// Never none: GNU tar and cp take a file without blocks for one hole and do not read it, but a
+/// small file can keep its bytes in its inode.
+pub fn blocks(facts: Option<&Facts>, size: u64) -> u64 {
+    let all = size.div_ceil(SECTOR);
+    let below = facts.and_then(|facts| facts.backing_file.as_ref());
+    let known = below
+        .and_then(|file| std::fs::metadata(file).ok())
+        .filter(Metadata::is_file);
+    // Where the name leads to another file by now, programs that go by this number look for
+    // holes and find none.
+    known.map_or(all, |meta| meta.blocks().max(8).min(all))
 }
 
 /// The file under a loop device.
@@ -269,18 +302,20 @@ mod tests {
         assert_eq!(extents.data_from(&device, 50, 50).unwrap(), None);
         assert_eq!(extents.hole_from(&device, 5, 50).unwrap(), 50);
         assert_eq!(extents.list(&device, 50).unwrap(), [(0..50, true)]);
-        assert_eq!(extents.blocks(1025), 3);
     }
 
     #[test]
-    fn a_device_of_holes_only_still_has_a_block() {
+    fn without_knowledge_all_blocks_are_there() {
+        assert_eq!(blocks(None, 1025), 3);
+    }
+
+    #[test]
+    fn a_device_of_holes_only_is_one_hole() {
         let (extents, device) = fixed(&[]);
         assert_eq!(
             extents.list(&device, 1 << 20).unwrap(),
             [(0..1 << 20, false)]
         );
-        assert_eq!(extents.blocks(1 << 20), 8);
-        assert_eq!(extents.blocks(512), 1);
     }
 
     mod privileged {
@@ -291,11 +326,17 @@ mod tests {
 
         use super::*;
 
+        fn number(device: &LoopDevice) -> DeviceNumber {
+            DeviceNumber::from(std::fs::metadata(device.path()).unwrap().rdev())
+        }
+
+        fn facts(device: &LoopDevice) -> Facts {
+            Sysfs::default().facts(number(device)).unwrap()
+        }
+
         fn extents(device: &LoopDevice) -> (Extents, File) {
-            let device = File::open(device.path()).unwrap();
-            let number = DeviceNumber::from(device.metadata().unwrap().rdev());
-            let facts = Sysfs::default().facts(number).unwrap();
-            (Extents::of(&device, &facts), device)
+            let open = File::open(device.path()).unwrap();
+            (Extents::of(&open, number(device), &facts(device)), open)
         }
 
         fn writer(path: &Path) -> File {
@@ -322,7 +363,12 @@ mod tests {
                 (5 * MIB + 4096..8 * MIB, false),
             ];
             assert_eq!(list, expected);
-            assert_eq!(extents.blocks(8 * MIB), 4 * 8);
+            assert_eq!(blocks(Some(&facts(&device)), 8 * MIB), 4 * 8);
+            assert_eq!(
+                blocks(Some(&facts(&device)), 4096),
+                8,
+                "not more than there are"
+            );
         }
 
         #[test]

@@ -48,7 +48,11 @@ pub struct Chunk {
 }
 
 impl Chunk {
-    const EMPTY: Self = Self { window: None, offset: 0, len: 0 };
+    const EMPTY: Self = Self {
+        window: None,
+        offset: 0,
+        len: 0,
+    };
 
     /// The bytes, for a system call only: reading them here can be SIGBUS.
     pub fn untouched(&self) -> &[u8] {
@@ -101,7 +105,11 @@ impl Reader {
             return Err(Errno::OVERFLOW);
         };
         self.fault_in(&window, start, len)?;
-        Ok(Chunk { window: Some(window), offset: start, len })
+        Ok(Chunk {
+            window: Some(window),
+            offset: start,
+            len,
+        })
     }
 
     /// The window at `index`, mapped at least as far as `needed` bytes.
@@ -118,7 +126,8 @@ impl Reader {
         let start = index * WINDOW;
         let len = (WINDOW + OVERLAP).min(self.size().saturating_sub(start));
         let len = usize::try_from(len).map_err(|_too_large| Errno::OVERFLOW)?;
-        let window = sys::map_window(&self.source.file, start, len).map_err(|error| errno(&error))?;
+        let window =
+            sys::map_window(&self.source.file, start, len).map_err(|error| errno(&error))?;
         // Makes faults read ahead as far as reads would. Only speed is lost without it.
         let _ = window.advise(Advice::Sequential);
         let window = Arc::new(window);
@@ -132,7 +141,9 @@ impl Reader {
     /// Brings a range into memory, or tells that it cannot be.
     fn fault_in(&self, window: &Mmap, start: usize, len: usize) -> Result<(), Errno> {
         while self.populate.load(Ordering::Relaxed) {
-            let Err(error) = window.advise_range(Advice::PopulateRead, start, len) else { break };
+            let Err(error) = window.advise_range(Advice::PopulateRead, start, len) else {
+                break;
+            };
             match errno(&error) {
                 Errno::INTR | Errno::AGAIN => {}
                 // Before 5.14. The reply then finds a bad page by itself: its reader gets EIO all
@@ -166,7 +177,14 @@ mod tests {
             file.write_all_at(&[mark], *offset).unwrap();
         }
         let path = "/dev/test".into();
-        (Reader::new(Source { file: file.try_clone().unwrap(), path, size }), file)
+        (
+            Reader::new(Source {
+                file: file.try_clone().unwrap(),
+                path,
+                size,
+            }),
+            file,
+        )
     }
 
     /// The bytes as a system call sees them, which is how they leave the program.
@@ -215,7 +233,11 @@ mod tests {
         file.set_len(8192).unwrap();
         assert_eq!(written(&reader.read(0, 4096).unwrap())[0], 1);
         assert_eq!(reader.read(8192, 4096).unwrap_err(), Errno::IO);
-        assert_eq!(reader.read(0, 1 << 20).unwrap_err(), Errno::IO, "all or nothing");
+        assert_eq!(
+            reader.read(0, 1 << 20).unwrap_err(),
+            Errno::IO,
+            "all or nothing"
+        );
     }
 
     #[test]
