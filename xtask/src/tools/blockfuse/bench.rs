@@ -37,34 +37,35 @@ pub(super) fn bench(report: &mut Report) -> Result<()> {
     let data = noise(1, WINDOW);
 
     let zram = Zram::new(&data)?;
-    reads(report, &original, "a compressed RAM disk (zram) with incompressible data", &zram.path, None)?;
+    let what = "a compressed RAM disk (zram) with incompressible data";
+    reads(report, &original, what, &zram.path, None)?.add_to(report);
     drop(zram);
 
     // On the disk of the machine, unlike the test kit's own files.
     let file = report.sandbox().file("disk", &data);
     let disk = LoopDevice::options().over(&file)?;
-    reads(report, &original, "a loop device over a file on disk", disk.path(), Some(&file))?;
+    let what = "a loop device over a file on disk";
+    reads(report, &original, what, disk.path(), Some(&file))?.add_to(report);
     backups(report, &disk, &data)?;
     many_devices(report)
 }
 
 /// All ways of reading one device.
 fn reads(
-    report: &mut Report,
+    report: &Report,
     original: &Path,
     what: &str,
     device: &Path,
     below: Option<&Path>,
-) -> Result<()> {
+) -> Result<Table> {
     // Made anew for each cold pass: what a server keeps mapped stays in the device's cache, and
     // the others would read it from there.
-    let sandboxed = &*report;
     let makers: [Maker<'_>; 5] = [
         Box::new(|| Ok(Target::direct(device))),
-        Box::new(|| Target::blockfuse(sandboxed, "kernel", device)),
-        Box::new(|| Target::blockfuse(sandboxed, "copy", device)),
-        Box::new(|| Target::original(sandboxed, original, device)),
-        Box::new(|| Target::nbdfuse(sandboxed, device)),
+        Box::new(|| Target::blockfuse(report, "kernel", device)),
+        Box::new(|| Target::blockfuse(report, "copy", device)),
+        Box::new(|| Target::original(report, original, device)),
+        Box::new(|| Target::nbdfuse(report, device)),
     ];
     let cold = |work: &dyn Fn(&File) -> Result<()>| {
         let variants = makers.iter().zip(NAMES).map(|(make, name)| {
@@ -101,9 +102,21 @@ fn reads(
 
     let mut head = vec!["variant".to_owned()];
     for (name, _) in &columns {
-        head.extend([format!("{name}: MiB/s"), "of direct".to_owned(), "CPU s/GiB".to_owned()]);
+        head.extend([
+            format!("{name}: MiB/s"),
+            "of direct".to_owned(),
+            "CPU s/GiB".to_owned(),
+        ]);
     }
-    head.extend(["warm: MiB/s", "of direct", "random 4 KiB: MiB/s", "of direct"].map(str::to_owned));
+    head.extend(
+        [
+            "warm: MiB/s",
+            "of direct",
+            "random 4 KiB: MiB/s",
+            "of direct",
+        ]
+        .map(str::to_owned),
+    );
     let rows = (0..NAMES.len()).map(|row| {
         let mut cells = vec![NAMES[row].to_owned()];
         for (_, series) in &columns {
@@ -120,18 +133,41 @@ fn reads(
          in brackets.",
         WINDOW >> 20
     );
-    let head: Vec<_> = head.iter().map(String::as_str).collect();
-    report.table(&caption, &head, &rows.collect::<Vec<_>>());
-    Ok(())
+    let rows = rows.collect();
+    Ok(Table {
+        caption,
+        head,
+        rows,
+    })
+}
+
+/// A finished table.
+struct Table {
+    caption: String,
+    head: Vec<String>,
+    rows: Vec<Vec<String>>,
+}
+
+impl Table {
+    fn add_to(&self, report: &mut Report) {
+        let head: Vec<_> = self.head.iter().map(String::as_str).collect();
+        report.table(&self.caption, &head, &self.rows);
+    }
 }
 
 fn rate(series: &Series, bytes: usize) -> String {
-    let mib = |time: Duration| bytes as f64 / f64::from(1 << 20) / time.as_secs_f64();
+    let mib = |time: Duration| {
+        let kib = f64::from(u32::try_from(bytes >> 10).unwrap_or(u32::MAX));
+        kib / 1024.0 / time.as_secs_f64()
+    };
     format!("{:.0} ({:.0})", mib(series.wall()), mib(series.best()))
 }
 
 fn of_direct(series: &[Series], row: usize) -> String {
-    format!("{:.2}", crate::measure::ratio(series[row].wall(), series[0].wall()))
+    format!(
+        "{:.2}",
+        crate::measure::ratio(series[row].wall(), series[0].wall())
+    )
 }
 
 /// The variants, in the order in which they are made; the first is what the others are compared
@@ -158,11 +194,18 @@ struct Target {
 impl Target {
     fn direct(device: &Path) -> Self {
         let file = device.to_owned();
-        Self { file, servers: Vec::new(), _guards: (None, None) }
+        Self {
+            file,
+            servers: Vec::new(),
+            _guards: (None, None),
+        }
     }
 
     fn blockfuse(report: &Report, engine: &str, device: &Path) -> Result<Self> {
-        let name = device.file_name().context("a device has a name")?.to_owned();
+        let name = device
+            .file_name()
+            .context("a device has a name")?
+            .to_owned();
         let key = format!("{}-{engine}", name.display());
         let (source, mountpoint) = directories(report.sandbox(), &key);
         let link = source.join("device");
@@ -171,10 +214,14 @@ impl Target {
         }
         let guard = MountGuard::adopt(&mountpoint);
         let mut mount = Command::new(report.binary());
-        mount.args(["mount", "--engine", engine]).args([&source, &mountpoint]);
+        mount
+            .args(["mount", "--engine", engine])
+            .args([&source, &mountpoint]);
         shell::capture(&mut mount)?;
         let status = shell::capture(
-            Command::new(report.binary()).args(["status", "--json"]).arg(&mountpoint),
+            Command::new(report.binary())
+                .args(["status", "--json"])
+                .arg(&mountpoint),
         )?;
         let status: serde_json::Value = serde_json::from_str(&status)?;
         let pid = status["pid"].as_u64().context("status without a pid")?;
@@ -186,7 +233,10 @@ impl Target {
     }
 
     fn original(report: &Report, program: &Path, device: &Path) -> Result<Self> {
-        let key = format!("{}-original", device.file_name().unwrap_or_default().display());
+        let key = format!(
+            "{}-original",
+            device.file_name().unwrap_or_default().display()
+        );
         let (_, mountpoint) = directories(report.sandbox(), &key);
         let guard = MountGuard::adopt(&mountpoint);
         let mut command = Command::new(program);
@@ -200,12 +250,18 @@ impl Target {
     }
 
     fn nbdfuse(report: &Report, device: &Path) -> Result<Self> {
-        let key = format!("{}-nbdfuse", device.file_name().unwrap_or_default().display());
+        let key = format!(
+            "{}-nbdfuse",
+            device.file_name().unwrap_or_default().display()
+        );
         let (_, mountpoint) = directories(report.sandbox(), &key);
         let guard = MountGuard::adopt(&mountpoint);
         let mut command = Command::new("nbdfuse");
         command.args(["-r", "-C", "4"]).arg(&mountpoint);
-        command.args(["[", "nbdkit", "-r", "file"]).arg(device).arg("]");
+        command
+            .args(["[", "nbdkit", "-r", "file"])
+            .arg(device)
+            .arg("]");
         let server = Server::start(&mut command, &mountpoint.join("nbd"))?;
         let mut servers = vec![server.0.id()];
         servers.extend(children(server.0.id())?);
@@ -218,7 +274,10 @@ impl Target {
 
     /// Empties the caches of the file, of the device and of what lies below it.
     fn forget(&self, device: &Path, below: Option<&Path>) -> Result<()> {
-        for path in [Some(self.file.as_path()), Some(device), below].into_iter().flatten() {
+        for path in [Some(self.file.as_path()), Some(device), below]
+            .into_iter()
+            .flatten()
+        {
             rustix::fs::fadvise(File::open(path)?, 0, None, Advice::DontNeed)?;
         }
         Ok(())
@@ -229,12 +288,18 @@ impl Target {
         let cpu = || -> Result<Duration> {
             let own = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
             let own = Duration::new(own.tv_sec.unsigned_abs(), u32::try_from(own.tv_nsec)?);
-            self.servers.iter().try_fold(own, |sum, pid| Ok(sum + processor_time(*pid)?))
+            self.servers
+                .iter()
+                .try_fold(own, |sum, pid| Ok(sum + processor_time(*pid)?))
         };
         let (before, started) = (cpu()?, Instant::now());
         work()?;
         let wall = started.elapsed();
-        Ok(Sample { wall, cpu: cpu()?.saturating_sub(before), peak_memory: 0 })
+        Ok(Sample {
+            wall,
+            cpu: cpu()?.saturating_sub(before),
+            peak_memory: 0,
+        })
     }
 }
 
@@ -266,19 +331,30 @@ fn processor_time(pid: u32) -> Result<Duration> {
     let mut total = 0;
     for thread in fs::read_dir(format!("/proc/{pid}/task"))? {
         // A thread may end while we look.
-        let Ok(text) = fs::read_to_string(thread?.path().join("schedstat")) else { continue };
-        total += text.split_whitespace().next().context("empty schedstat")?.parse::<u64>()?;
+        let Ok(text) = fs::read_to_string(thread?.path().join("schedstat")) else {
+            continue;
+        };
+        total += text
+            .split_whitespace()
+            .next()
+            .context("empty schedstat")?
+            .parse::<u64>()?;
     }
     Ok(Duration::from_nanos(total))
 }
 
 fn children(pid: u32) -> Result<Vec<u32>> {
     let text = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"))?;
-    text.split_whitespace().map(|child| Ok(child.parse()?)).collect()
+    text.split_whitespace()
+        .map(|child| Ok(child.parse()?))
+        .collect()
 }
 
 fn directories(sandbox: &Sandbox, key: &str) -> (PathBuf, PathBuf) {
-    (sandbox.dir(format!("{key}-source")), sandbox.dir(format!("{key}-mount")))
+    (
+        sandbox.dir(format!("{key}-source")),
+        sandbox.dir(format!("{key}-mount")),
+    )
 }
 
 /// A program in the foreground, ended on drop.
@@ -289,13 +365,21 @@ impl Server {
     fn start(command: &mut Command, file: &Path) -> Result<Self> {
         command.stdin(Stdio::null()).stdout(Stdio::null());
         let line = shell::line(command);
-        let mut server = Self(command.spawn().with_context(|| format!("cannot run `{line}`"))?);
+        let mut server = Self(
+            command
+                .spawn()
+                .with_context(|| format!("cannot run `{line}`"))?,
+        );
         let deadline = Instant::now() + LIMIT;
         while !file.exists() {
             if let Some(status) = server.0.try_wait()? {
                 bail!("`{line}` ended: {status}");
             }
-            ensure!(Instant::now() < deadline, "`{line}` does not serve {}", file.display());
+            ensure!(
+                Instant::now() < deadline,
+                "`{line}` does not serve {}",
+                file.display()
+            );
             std::thread::sleep(Duration::from_millis(10));
         }
         Ok(server)
@@ -312,10 +396,11 @@ impl Drop for Server {
 
 fn build_original(sandbox: &Sandbox) -> Result<PathBuf> {
     let flags = shell::capture(Command::new("pkg-config").args(["--cflags", "--libs", "fuse3"]))?;
-    let source = crate::workspace::root()?.join("crates/blockfuse/benches/original.c");
+    let source = crate::workspace::root().join("crates/blockfuse/benches/original.c");
     let program = sandbox.join("original");
     let mut gcc = Command::new("gcc");
-    gcc.args(["-O2", "-Wall", "-Wextra", "-o"]).args([&program, &source]);
+    gcc.args(["-O2", "-Wall", "-Wextra", "-o"])
+        .args([&program, &source]);
     shell::capture(gcc.args(flags.split_whitespace()))?;
     Ok(program)
 }
@@ -334,9 +419,15 @@ impl Zram {
             .context("this kernel has no zram")?
             .trim()
             .parse()?;
-        let zram = Self { number, path: format!("/dev/zram{number}").into() };
+        let zram = Self {
+            number,
+            path: format!("/dev/zram{number}").into(),
+        };
         let size = format!("/sys/block/zram{number}/disksize");
-        #[expect(clippy::disallowed_methods, reason = "an attribute of the kernel, not state")]
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "an attribute of the kernel, not state"
+        )]
         fs::write(size, data.len().to_string())?;
         let device = File::options().write(true).open(&zram.path)?;
         device.write_all_at(data, 0)?;
@@ -347,8 +438,14 @@ impl Zram {
 
 impl Drop for Zram {
     fn drop(&mut self) {
-        #[expect(clippy::disallowed_methods, reason = "an attribute of the kernel, not state")]
-        let _result = fs::write("/sys/class/zram-control/hot_remove", self.number.to_string());
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "an attribute of the kernel, not state"
+        )]
+        let _result = fs::write(
+            "/sys/class/zram-control/hot_remove",
+            self.number.to_string(),
+        );
     }
 }
 
@@ -362,9 +459,15 @@ fn backups(report: &mut Report, disk: &LoopDevice, data: &[u8]) -> Result<()> {
         report.sandbox().symlink(disk.path(), source.join("device"));
         let guard = MountGuard::adopt(&mountpoint);
         let mut mount = Command::new(report.binary());
-        mount.args(["mount", "--engine", engine]).args([&source, &mountpoint]);
+        mount
+            .args(["mount", "--engine", engine])
+            .args([&source, &mountpoint]);
         shell::capture(&mut mount)?;
-        sources.push((format!("blockfuse, {engine} engine"), mountpoint, Some(guard)));
+        sources.push((
+            format!("blockfuse, {engine} engine"),
+            mountpoint,
+            Some(guard),
+        ));
     }
     let sandbox = report.sandbox();
     let variants = sources.iter().map(|(name, directory, _)| {
@@ -377,7 +480,13 @@ fn backups(report: &mut Report, disk: &LoopDevice, data: &[u8]) -> Result<()> {
             for path in [&file, disk.path(), disk.backing()] {
                 rustix::fs::fadvise(File::open(path)?, 0, None, Advice::DontNeed)?;
             }
-            time(&mut rdiff_backup(super::FIRST, "backup", &[], directory, &mirror)?)
+            time(&mut rdiff_backup(
+                super::FIRST,
+                "backup",
+                &[],
+                directory,
+                &mirror,
+            )?)
         })
     });
     let series = alternate(variants.collect(), crate::measure::PASSES)?;
@@ -385,7 +494,11 @@ fn backups(report: &mut Report, disk: &LoopDevice, data: &[u8]) -> Result<()> {
         .iter()
         .map(|series| {
             let seconds = |time: Duration| format!("{:.2}", time.as_secs_f64());
-            vec![series.name.clone(), seconds(series.wall()), seconds(series.best())]
+            vec![
+                series.name.clone(),
+                seconds(series.wall()),
+                seconds(series.best()),
+            ]
         })
         .collect();
     let caption = format!(
@@ -400,13 +513,16 @@ fn backups(report: &mut Report, disk: &LoopDevice, data: &[u8]) -> Result<()> {
 
 /// From the start of the program to its end, when the mount answers.
 fn many_devices(report: &mut Report) -> Result<()> {
-    let disks: Vec<_> =
-        (0..4).map(|_| LoopDevice::options().of_size(1 << 20)).collect::<Result<_, _>>()?;
+    let disks: Vec<_> = (0..4)
+        .map(|_| LoopDevice::options().of_size(1 << 20))
+        .collect::<Result<_, _>>()?;
     let mut rows = Vec::new();
     for count in [10_usize, 1000] {
         let (source, mountpoint) = directories(report.sandbox(), &format!("many-{count}"));
         for (index, disk) in (0..count).zip(disks.iter().cycle()) {
-            report.sandbox().symlink(disk.path(), source.join(format!("device-{index}")));
+            report
+                .sandbox()
+                .symlink(disk.path(), source.join(format!("device-{index}")));
         }
         let binary = report.binary();
         let pass = || {
@@ -421,7 +537,11 @@ fn many_devices(report: &mut Report) -> Result<()> {
         };
         let series = alternate(vec![Variant::new("mount", pass)], PASSES)?;
         let ms = |time: Duration| format!("{:.1}", time.as_secs_f64() * 1000.0);
-        rows.push(vec![count.to_string(), ms(series[0].wall()), ms(series[0].best())]);
+        rows.push(vec![
+            count.to_string(),
+            ms(series[0].wall()),
+            ms(series[0].best()),
+        ]);
     }
     let caption = "Mounting a directory of links to devices, from the start of the program until \
                    the mount answers; medians.";

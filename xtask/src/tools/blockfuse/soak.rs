@@ -24,7 +24,7 @@ const GROWTH: u64 = 48 << 10;
 
 /// Runs for `minutes` with the binaries in `directory`.
 pub(super) fn soak(directory: &Path, minutes: u32) -> Result<()> {
-    let end = Instant::now() + Duration::from_secs(60) * minutes;
+    let end = Instant::now() + Duration::from_mins(1) * minutes;
     let seed = std::process::id();
     println!("soak: seed {seed}");
     let images = images_in_use();
@@ -32,7 +32,8 @@ pub(super) fn soak(directory: &Path, minutes: u32) -> Result<()> {
     let mut steps = 0_u64;
     while Instant::now() < end {
         interrupt::check()?;
-        soak.step().with_context(|| format!("step {steps}, seed {seed}"))?;
+        soak.step()
+            .with_context(|| format!("step {steps}, seed {seed}"))?;
         steps += 1;
         if steps.is_multiple_of(500) {
             soak.settle()?;
@@ -42,7 +43,9 @@ pub(super) fn soak(directory: &Path, minutes: u32) -> Result<()> {
     let compared = soak.compared >> 20;
     let restarts = soak.restarts;
     soak.finish()?;
-    wait_until("the loop devices under the images are gone", || images_in_use() <= images)?;
+    wait_until("the loop devices under the images are gone", || {
+        images_in_use() <= images
+    })?;
     println!("soak: {steps} steps, {restarts} restarts, {compared} MiB compared");
     Ok(())
 }
@@ -86,7 +89,12 @@ impl<'a> Soak<'a> {
             let device = LoopDevice::options().of_content(&content)?;
             let name = format!("disk {index}");
             sandbox.symlink(device.path(), Path::new("dev").join(&name));
-            anyhow::Ok(Disk { name, device, content, linked: true })
+            anyhow::Ok(Disk {
+                name,
+                device,
+                content,
+                linked: true,
+            })
         });
         let disks = disks.collect::<Result<_>>()?;
         let mut soak = Self {
@@ -205,7 +213,9 @@ impl<'a> Soak<'a> {
         self.held.clear();
         self.signal(signal)?;
         let pid = self.pid;
-        wait_until("the daemon ends", || !Path::new(&format!("/proc/{pid}")).exists())?;
+        wait_until("the daemon ends", || {
+            !Path::new(&format!("/proc/{pid}")).exists()
+        })?;
         // After a kill the dead mount is still there.
         if self.mount.as_ref().is_some_and(MountGuard::is_mounted) {
             self.tool(["umount", "--lazy"])?;
@@ -223,7 +233,10 @@ impl<'a> Soak<'a> {
             usage(pid).is_ok_and(|(now, _)| now <= descriptors)
         })?;
         let (_, now) = usage(pid)?;
-        ensure!(now <= memory + GROWTH, "the daemon grew from {memory} to {now} KiB");
+        ensure!(
+            now <= memory + GROWTH,
+            "the daemon grew from {memory} to {now} KiB"
+        );
         Ok(())
     }
 
@@ -232,7 +245,9 @@ impl<'a> Soak<'a> {
         let engine = ["auto", "auto", "kernel", "copy"][self.random.below(4)];
         let mut command = Command::new(self.directory.join("blockfuse"));
         command.args(["mount", "--engine", engine, "--mtime", "changed", "--state"]);
-        command.arg(self.sandbox.join("state.json")).arg(self.sandbox.join("dev"));
+        command
+            .arg(self.sandbox.join("state.json"))
+            .arg(self.sandbox.join("dev"));
         shell::capture(command.arg(&mountpoint))?;
         self.mount = Some(MountGuard::adopt(&mountpoint));
         let status: serde_json::Value = serde_json::from_str(&self.tool(["status", "--json"])?)?;
@@ -242,7 +257,11 @@ impl<'a> Soak<'a> {
         for disk in 0..DISKS {
             self.read(disk)?;
         }
-        std::thread::sleep(Duration::from_millis(50));
+        // A release comes after close(2) has returned.
+        wait_until("everything is closed", || {
+            let status = self.tool(["status", "--json"]).unwrap_or_default();
+            !status.is_empty() && !status.contains("\"opens\":1")
+        })?;
         self.baseline = usage(self.pid)?;
         Ok(())
     }
@@ -271,8 +290,15 @@ impl<'a> Soak<'a> {
         let mut bytes = vec![0; length];
         file.read_exact_at(&mut bytes, offset as u64)?;
         let same = bytes == content[offset..offset + length];
-        ensure!(same, "{} differs in {length} bytes from {offset}", self.disks[disk].name);
-        ensure!(file.read_at(&mut [0], content.len() as u64)? == 0, "the file is too long");
+        ensure!(
+            same,
+            "{} differs in {length} bytes from {offset}",
+            self.disks[disk].name
+        );
+        ensure!(
+            file.read_at(&mut [0], content.len() as u64)? == 0,
+            "the file is too long"
+        );
         self.compared += length as u64;
         Ok(())
     }
@@ -295,22 +321,33 @@ impl<'a> Soak<'a> {
 fn usage(pid: u32) -> Result<(usize, u64)> {
     let descriptors = fs::read_dir(format!("/proc/{pid}/fd"))?.count();
     let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:"));
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("RssAnon:"));
     let memory = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
-    Ok((descriptors, memory.context("no RssAnon in /proc/PID/status")?))
+    Ok((
+        descriptors,
+        memory.context("no RssAnon in /proc/PID/status")?,
+    ))
 }
 
 /// Loop devices that carry the image of an open file.
 fn images_in_use() -> usize {
     let devices = fs::read_dir("/sys/block").into_iter().flatten().flatten();
     let files = devices.map(|device| fs::read_to_string(device.path().join("loop/backing_file")));
-    files.flatten().filter(|file| file.contains("memfd:blockfuse")).count()
+    files
+        .flatten()
+        .filter(|file| file.contains("memfd:blockfuse"))
+        .count()
 }
 
 fn wait_until(what: &str, mut condition: impl FnMut() -> bool) -> Result<()> {
     let deadline = Instant::now() + LIMIT;
     while !condition() {
-        ensure!(Instant::now() < deadline, "waited {LIMIT:?} in vain until {what}");
+        ensure!(
+            Instant::now() < deadline,
+            "waited {LIMIT:?} in vain until {what}"
+        );
         std::thread::sleep(Duration::from_millis(2));
     }
     Ok(())
