@@ -11,14 +11,27 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::MetadataExt;
 use std::sync::OnceLock;
 
+use clap::ValueEnum;
 use rustix::fs::{OFlags, SeekFrom};
 use rustix::io::Errno;
+use serde::{Deserialize, Serialize};
 
 use self::thin::Volume;
 use crate::device::{DeviceNumber, Facts, SECTOR, Sysfs};
 use crate::sys::{self, loops};
 
 pub mod thin;
+
+/// Whether holes are reported.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Holes {
+    /// Where the layers below know them.
+    #[default]
+    Auto,
+    /// Every file is all data.
+    Off,
+}
 
 /// What is known about the holes of an open device.
 #[derive(Debug)]

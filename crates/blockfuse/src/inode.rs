@@ -16,6 +16,7 @@ use rustix::io::Errno;
 
 use crate::device::Identity;
 use crate::engine::{Engine, Fallback};
+use crate::extents::Extents;
 use crate::scan::Found;
 
 /// The root directory's number, fixed by the FUSE protocol.
@@ -48,6 +49,8 @@ pub struct File {
 pub struct Open {
     /// Serves the reads.
     pub engine: Engine,
+    /// Where the device is surely zero.
+    pub extents: Extents,
     /// What the name led to when it was opened.
     pub found: Found,
     /// When.
@@ -74,7 +77,10 @@ impl<T> Slot<T> {
         match self {
             Self::Idle => {
                 let shared = Arc::new(make()?);
-                *self = Self::Used { shared: Arc::clone(&shared), users: 1 };
+                *self = Self::Used {
+                    shared: Arc::clone(&shared),
+                    users: 1,
+                };
                 Ok(shared)
             }
             Self::Used { shared, users } => {
@@ -90,7 +96,10 @@ impl<T> Slot<T> {
             Self::Idle => None,
             Self::Used { shared, users: 1 } => Some(shared),
             Self::Used { shared, users } => {
-                *self = Self::Used { shared, users: users - 1 };
+                *self = Self::Used {
+                    shared,
+                    users: users - 1,
+                };
                 None
             }
         }
@@ -125,11 +134,22 @@ impl File {
 
     /// What the last scan found.
     pub fn exported(&self) -> Exported {
-        self.exported.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.exported
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     fn update(&self, exported: Exported) {
-        *self.exported.write().unwrap_or_else(PoisonError::into_inner) = exported;
+        *self
+            .exported
+            .write()
+            .unwrap_or_else(PoisonError::into_inner) = exported;
+    }
+
+    /// What is open, without waiting: while a slow device is being opened there is nothing yet.
+    pub fn current(&self) -> Option<Arc<Open>> {
+        self.slot.try_lock().ok()?.current().cloned()
     }
 
     /// The state, locked: opening and closing one file exclude each other, different files do not.
@@ -231,7 +251,11 @@ impl Table {
         let mut directories: BTreeMap<PathBuf, Directory> = BTreeMap::new();
         directories.insert(
             PathBuf::new(),
-            Directory { inode: ROOT, parent: ROOT, children: BTreeMap::new() },
+            Directory {
+                inode: ROOT,
+                parent: ROOT,
+                children: BTreeMap::new(),
+            },
         );
         let mut nodes = HashMap::new();
         let mut files = Vec::with_capacity(exports.len());
@@ -240,9 +264,14 @@ impl Table {
             else {
                 continue;
             };
-            let inode = free_number(number_of(&exported.path, &exported.found.identity), &mut taken);
+            let inode = free_number(
+                number_of(&exported.path, &exported.found.identity),
+                &mut taken,
+            );
             let name = name.to_owned();
-            ensure_directory(parent, &mut directories, &mut taken).children.insert(name, inode);
+            ensure_directory(parent, &mut directories, &mut taken)
+                .children
+                .insert(name, inode);
             let file = match old.and_then(|old| old.file(inode)) {
                 Some(known) => {
                     known.update(exported);
@@ -287,10 +316,11 @@ impl Table {
 
     /// The number of the directory at `path` below the mount point.
     pub fn directory_number(&self, path: &Path) -> Option<u64> {
-        path.iter().try_fold(ROOT, |inode, name| match self.lookup(inode, name).ok()? {
-            Node::Directory(directory) => Some(directory.inode),
-            Node::File(_) => None,
-        })
+        path.iter()
+            .try_fold(ROOT, |inode, name| match self.lookup(inode, name).ok()? {
+                Node::Directory(directory) => Some(directory.inode),
+                Node::File(_) => None,
+            })
     }
 
     /// All files in byte order of their paths.
@@ -309,26 +339,41 @@ fn ensure_directory<'a>(
         let inode = free_number(number_of(path, &Identity::name(OsStr::new("/"))), taken);
         let above = ensure_directory(above, directories, taken);
         above.children.insert(name.to_owned(), inode);
-        let directory = Directory { inode, parent: above.inode, children: BTreeMap::new() };
+        let directory = Directory {
+            inode,
+            parent: above.inode,
+            children: BTreeMap::new(),
+        };
         directories.insert(path.to_owned(), directory);
     }
     // The root is put in before anything else, and every other path has a parent and a name.
-    directories.entry(path.to_owned()).or_insert_with(|| Directory {
-        inode: ROOT,
-        parent: ROOT,
-        children: BTreeMap::new(),
-    })
+    directories
+        .entry(path.to_owned())
+        .or_insert_with(|| Directory {
+            inode: ROOT,
+            parent: ROOT,
+            children: BTreeMap::new(),
+        })
 }
 
-/// FNV-1a over path and identity. The standard library's hasher may change between releases, and
-/// these numbers are compared by backup tools from one month to the next.
 fn number_of(path: &Path, identity: &Identity) -> u64 {
-    const OFFSET_BASIS: u64 = 0xcbf2_9ce4_8422_2325;
-    const PRIME: u64 = 0x0100_0000_01b3;
     let path = path.as_os_str().as_bytes();
     // No path holds a NUL, so the two parts cannot run into each other.
-    let bytes = path.iter().chain(&[0]).chain(identity.as_os_str().as_bytes());
-    bytes.fold(OFFSET_BASIS, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(PRIME))
+    let bytes = path
+        .iter()
+        .chain(&[0])
+        .chain(identity.as_os_str().as_bytes());
+    stable_hash(bytes.copied())
+}
+
+/// FNV-1a. The standard library's hasher may change between releases, and these numbers are
+/// compared by backup tools from one month to the next.
+pub(crate) fn stable_hash(bytes: impl Iterator<Item = u8>) -> u64 {
+    const OFFSET_BASIS: u64 = 0xcbf2_9ce4_8422_2325;
+    const PRIME: u64 = 0x0100_0000_01b3;
+    bytes.fold(OFFSET_BASIS, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(PRIME)
+    })
 }
 
 /// The wanted number, or the next one that is free; 0 means nothing and 1 is the root.
@@ -364,13 +409,20 @@ mod tests {
     }
 
     fn numbers(table: &Table) -> Vec<(PathBuf, u64)> {
-        table.files().iter().map(|file| (file.exported().path, file.inode)).collect()
+        table
+            .files()
+            .iter()
+            .map(|file| (file.exported().path, file.inode))
+            .collect()
     }
 
     #[test]
     fn a_number_depends_on_path_and_identity_and_on_nothing_else() {
         let alone = Table::build(vec![export("b", "1")], None);
-        let among = Table::build(vec![export("a", "0"), export("b", "1"), export("c", "2")], None);
+        let among = Table::build(
+            vec![export("a", "0"), export("b", "1"), export("c", "2")],
+            None,
+        );
         assert_eq!(numbers(&alone)[0], numbers(&among)[1]);
         let other_identity = Table::build(vec![export("b", "2")], None);
         assert_ne!(numbers(&alone), numbers(&other_identity));
@@ -385,7 +437,11 @@ mod tests {
         assert_eq!(free_number(0, &mut taken), 2);
         assert_eq!(free_number(1, &mut taken), 3);
         assert_eq!(free_number(u64::MAX, &mut taken), u64::MAX);
-        assert_eq!(free_number(u64::MAX, &mut taken), 4, "wraps past the reserved numbers");
+        assert_eq!(
+            free_number(u64::MAX, &mut taken),
+            4,
+            "wraps past the reserved numbers"
+        );
     }
 
     #[test]
@@ -407,17 +463,26 @@ mod tests {
         let file = sub.children[OsStr::new("x")];
         let below_a_file = table.lookup(file, OsStr::new("..namedfork")).unwrap_err();
         assert_eq!(below_a_file, Errno::NOTDIR);
-        assert_eq!(table.lookup(ROOT, OsStr::new("con")).unwrap_err(), Errno::NOENT);
+        assert_eq!(
+            table.lookup(ROOT, OsStr::new("con")).unwrap_err(),
+            Errno::NOENT
+        );
         assert_eq!(table.lookup(99, OsStr::new("x")).unwrap_err(), Errno::STALE);
     }
 
     #[test]
     fn a_file_outlives_a_rebuild_with_its_counters() {
         let old = Table::build(vec![export("a", "1"), export("b", "1")], None);
-        old.files()[1].counters.bytes_read.store(5, Ordering::Relaxed);
+        old.files()[1]
+            .counters
+            .bytes_read
+            .store(5, Ordering::Relaxed);
         let new = Table::build(vec![export("b", "1")], Some(&old));
         assert!(Arc::ptr_eq(&old.files()[1], &new.files()[0]));
-        assert_eq!(new.files()[0].counters.bytes_read.load(Ordering::Relaxed), 5);
+        assert_eq!(
+            new.files()[0].counters.bytes_read.load(Ordering::Relaxed),
+            5
+        );
     }
 
     #[test]
@@ -426,12 +491,21 @@ mod tests {
         assert_eq!(slot.acquire(|| Err::<u8, _>("no")), Err("no"));
         assert_eq!(slot.users(), 0);
         assert_eq!(*slot.acquire(|| Ok::<_, ()>(1)).unwrap(), 1);
-        assert_eq!(*slot.acquire(|| -> Result<u8, ()> { panic!("shared") }).unwrap(), 1);
+        assert_eq!(
+            *slot
+                .acquire(|| -> Result<u8, ()> { panic!("shared") })
+                .unwrap(),
+            1
+        );
         assert_eq!(slot.users(), 2);
         assert_eq!(slot.release(), None);
         assert_eq!(slot.current().map(|shared| **shared), Some(1));
         assert_eq!(slot.release().map(|last| *last), Some(1));
-        assert_eq!(slot.release(), None, "closing what is not open does nothing");
+        assert_eq!(
+            slot.release(),
+            None,
+            "closing what is not open does nothing"
+        );
     }
 
     proptest! {

@@ -1,3 +1,7 @@
 //! The door to the library.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    blockfuse::main(std::env::args_os().collect())
+}

@@ -6,6 +6,8 @@ use std::ops::Range;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use clap::ValueEnum;
+use nightshift_common::escape::Escaped;
 use serde::Serialize;
 
 use crate::changes::{self, State};
@@ -13,7 +15,7 @@ use crate::device::{DeviceNumber, Sysfs};
 use crate::extents::Extents;
 
 /// How a map is written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Format {
     /// A table for people.
     #[default]
@@ -182,7 +184,7 @@ pub fn of(path: &Path, against: Option<&State>, sysfs: &Sysfs) -> Result<Map, Fa
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
     /// The device cannot be opened or examined.
-    #[error("cannot examine {}", path.display())]
+    #[error("cannot examine {}", Escaped::path(path))]
     Open {
         /// As it was given.
         path: PathBuf,
@@ -190,7 +192,7 @@ pub enum Failure {
         source: io::Error,
     },
     /// It is something else.
-    #[error("{} is not a block device", path.display())]
+    #[error("{} is not a block device", Escaped::path(path))]
     NoDevice {
         /// As it was given.
         path: PathBuf,

@@ -107,7 +107,11 @@ mod tests {
             ("+wwn-*", "by-id/wwn-1", true),
             ("-**/deep/**", "a/deep/b/c", false),
         ] {
-            assert_eq!(rules(given).want(Path::new(path)), wanted, "{given:?} on {path:?}");
+            assert_eq!(
+                rules(given).want(Path::new(path)),
+                wanted,
+                "{given:?} on {path:?}"
+            );
         }
     }
 
@@ -121,6 +125,9 @@ mod tests {
     #[test]
     fn a_broken_glob_is_named() {
         let error = Rules::default().include("a[b").unwrap_err();
-        assert_eq!(error.to_string(), "glob \"a[b\": unclosed character class; missing ']'");
+        assert_eq!(
+            error.to_string(),
+            "glob \"a[b\": unclosed character class; missing ']'"
+        );
     }
 }

@@ -74,7 +74,12 @@ fn compare(old: &Found, new: &Found) -> Difference {
     if old.identity != new.identity {
         return Difference::Replaced;
     }
-    let key = |found: &Found| found.facts.as_ref().map(|facts| facts.change_key(&found.identity));
+    let key = |found: &Found| {
+        found
+            .facts
+            .as_ref()
+            .map(|facts| facts.change_key(&found.identity))
+    };
     match (key(old), key(new)) {
         (Some(old), Some(new)) if old == new => Difference::None,
         (Some(_), Some(_)) => Difference::Changed,
@@ -86,7 +91,11 @@ fn compare(old: &Found, new: &Found) -> Difference {
 /// A time later than `old` by at least a second on the clock: backup tools such as rdiff-backup
 /// keep whole seconds, and would not see a refresh in the same second as the mount.
 fn renewed(old: SystemTime, now: SystemTime) -> SystemTime {
-    let seconds = |time: SystemTime| time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    let seconds = |time: SystemTime| {
+        time.duration_since(UNIX_EPOCH)
+            .unwrap_or_default()
+            .as_secs()
+    };
     if seconds(now) > seconds(old) {
         now
     } else {
@@ -115,7 +124,10 @@ mod tests {
                 size: 4096,
                 read_only: false,
                 diskseq: Some(diskseq),
-                counters: Counters { written, discarded: 0 },
+                counters: Counters {
+                    written,
+                    discarded: 0,
+                },
                 dm_name: None,
                 dm_uuid: None,
                 wwid: None,
@@ -129,11 +141,18 @@ mod tests {
     }
 
     fn exported(path: &str, found: Found, mtime: u64) -> Exported {
-        Exported { path: path.into(), found, mtime: at(mtime) }
+        Exported {
+            path: path.into(),
+            found,
+            mtime: at(mtime),
+        }
     }
 
     fn entry(path: &str, found: Found) -> Entry {
-        Entry { path: path.into(), verdict: Verdict::Exported(found) }
+        Entry {
+            path: path.into(),
+            verdict: Verdict::Exported(found),
+        }
     }
 
     #[test]
@@ -151,7 +170,10 @@ mod tests {
             entry("renewed-snapshot", device("c2", 1, 0)),
             entry("same", device("d", 1, 5)),
             entry("written", device("e", 1, 6)),
-            Entry { path: "x".into(), verdict: Verdict::LeftOut(Reason::Empty, None) },
+            Entry {
+                path: "x".into(),
+                verdict: Verdict::LeftOut(Reason::Empty, None),
+            },
             Entry {
                 path: "y".into(),
                 verdict: Verdict::LeftOut(Reason::Unreadable(rustix::io::Errno::ACCESS), None),
@@ -161,7 +183,10 @@ mod tests {
         assert_eq!(plan.came, [PathBuf::from("new")]);
         assert_eq!(plan.went, [PathBuf::from("gone")]);
         assert_eq!(plan.replaced, [PathBuf::from("renewed-snapshot")]);
-        assert_eq!(plan.changed, [PathBuf::from("reattached"), PathBuf::from("written")]);
+        assert_eq!(
+            plan.changed,
+            [PathBuf::from("reattached"), PathBuf::from("written")]
+        );
         assert_eq!(plan.failed, 1);
         let times: Vec<_> = plan.exports.iter().map(|export| export.mtime).collect();
         assert_eq!(times, [at(200), at(200), at(200), at(100), at(200)]);
@@ -175,10 +200,17 @@ mod tests {
             (Policy::Now, 200, 200),
             (Policy::Fixed(at(7)), 7, 7),
         ] {
-            let old = [exported("a", device("a", 1, 1), 100), exported("b", device("b", 1, 1), 100)];
+            let old = [
+                exported("a", device("a", 1, 1), 100),
+                exported("b", device("b", 1, 1), 100),
+            ];
             let entries = vec![entry("a", device("a", 1, 1)), entry("b", device("b", 1, 2))];
             let plan = plan(&old, entries, policy, at(200));
-            assert_eq!(plan.exports[0].mtime, at(unchanged), "{policy:?}, unchanged");
+            assert_eq!(
+                plan.exports[0].mtime,
+                at(unchanged),
+                "{policy:?}, unchanged"
+            );
             assert_eq!(plan.exports[1].mtime, at(changed), "{policy:?}, changed");
         }
     }
@@ -194,22 +226,38 @@ mod tests {
         ] {
             let old = [exported("a", device("a", 1, 1), 0)].map(|e| Exported { mtime: old, ..e });
             let entries = vec![entry("a", device("a", 1, 1))];
-            assert_eq!(plan(&old, entries, Policy::Mount, now).exports[0].mtime, expected);
+            assert_eq!(
+                plan(&old, entries, Policy::Mount, now).exports[0].mtime,
+                expected
+            );
         }
     }
 
     #[test]
     fn regular_files_have_no_key_and_count_as_changed() {
         let file = |size| Found {
-            target: Target::File { filesystem: 1, inode: 2 },
+            target: Target::File {
+                filesystem: 1,
+                inode: 2,
+            },
             size,
             identity: Identity::name(OsStr::new("image")),
             facts: None,
         };
         let old = [exported("image", file(5), 100)];
-        let same = plan(&old, vec![entry("image", file(5))], Policy::Refresh, at(200));
+        let same = plan(
+            &old,
+            vec![entry("image", file(5))],
+            Policy::Refresh,
+            at(200),
+        );
         assert_eq!((same.renewed.len(), same.exports[0].mtime), (1, at(200)));
-        let grown = plan(&old, vec![entry("image", file(6))], Policy::Refresh, at(200));
+        let grown = plan(
+            &old,
+            vec![entry("image", file(6))],
+            Policy::Refresh,
+            at(200),
+        );
         assert_eq!(grown.changed.len(), 1);
     }
 }

@@ -143,7 +143,10 @@ pub struct Scanner {
 
 impl Default for Scanner {
     fn default() -> Self {
-        Self { sysfs: Sysfs::default(), by_id: PathBuf::from("/dev/disk/by-id") }
+        Self {
+            sysfs: Sysfs::default(),
+            by_id: PathBuf::from("/dev/disk/by-id"),
+        }
     }
 }
 
@@ -209,7 +212,11 @@ impl Walk<'_> {
             Err(error) => {
                 let errno = Errno::from_io_error(&error).unwrap_or(Errno::IO);
                 let dangling = matches!(errno, Errno::NOENT | Errno::NOTDIR | Errno::LOOP);
-                return left_out(if dangling { Reason::DanglingLink } else { Reason::Unreadable(errno) });
+                return left_out(if dangling {
+                    Reason::DanglingLink
+                } else {
+                    Reason::Unreadable(errno)
+                });
             }
         };
         let kind = meta.file_type();
@@ -267,7 +274,10 @@ impl Walk<'_> {
 
     fn file(&self, path: &Path, meta: &fs::Metadata) -> Verdict {
         let found = Found {
-            target: Target::File { filesystem: meta.dev(), inode: meta.ino() },
+            target: Target::File {
+                filesystem: meta.dev(),
+                inode: meta.ino(),
+            },
             size: meta.len(),
             // The name is all that stays when an image file is replaced by the next one.
             identity: Identity::name(path.as_os_str()),
@@ -293,7 +303,9 @@ impl PersistentNames {
         let mut names: HashMap<DeviceNumber, OsString> = HashMap::new();
         for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
             // A link to a device that has just gone is none of our business.
-            let Ok(meta) = fs::metadata(entry.path()) else { continue };
+            let Ok(meta) = fs::metadata(entry.path()) else {
+                continue;
+            };
             if !meta.file_type().is_block_device() {
                 continue;
             }
@@ -324,7 +336,10 @@ mod tests {
     use super::*;
 
     fn reasons(source: &Path, options: &Options) -> Vec<(String, Option<String>)> {
-        let scanner = Scanner { sysfs: Sysfs::at("/nonexistent"), by_id: "/nonexistent".into() };
+        let scanner = Scanner {
+            sysfs: Sysfs::at("/nonexistent"),
+            by_id: "/nonexistent".into(),
+        };
         scanner
             .scan(source, options)
             .unwrap()
@@ -381,9 +396,14 @@ mod tests {
         fs::create_dir_all(dir.path().join("a/b")).unwrap();
         fs::File::create(dir.path().join("a/b/file")).unwrap();
         symlink("..", dir.path().join("a/up")).unwrap();
-        let options = Options { recursive: true, ..Options::default() };
-        let expected =
-            vec![left_out("a/b/file", "regular file"), left_out("a/up", "link to a directory")];
+        let options = Options {
+            recursive: true,
+            ..Options::default()
+        };
+        let expected = vec![
+            left_out("a/b/file", "regular file"),
+            left_out("a/up", "link to a directory"),
+        ];
         assert_eq!(reasons(dir.path(), &options), expected);
     }
 
@@ -392,7 +412,10 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join("image"), [1; 700]).unwrap();
         fs::write(dir.path().join("empty"), []).unwrap();
-        let options = Options { include_files: true, ..Options::default() };
+        let options = Options {
+            include_files: true,
+            ..Options::default()
+        };
         let expected = vec![left_out("empty", "size 0"), ("image".to_owned(), None)];
         assert_eq!(reasons(dir.path(), &options), expected);
     }
@@ -400,7 +423,11 @@ mod tests {
     #[test]
     fn a_missing_source_is_an_error() {
         let scanner = Scanner::default();
-        assert!(scanner.scan(Path::new("/nonexistent"), &Options::default()).is_err());
+        assert!(
+            scanner
+                .scan(Path::new("/nonexistent"), &Options::default())
+                .is_err()
+        );
     }
 
     #[test]
@@ -410,8 +437,13 @@ mod tests {
         for name in names {
             fs::File::create(dir.path().join(OsStr::from_bytes(name))).unwrap();
         }
-        let entries = Scanner::default().scan(dir.path(), &Options::default()).unwrap();
-        let found: Vec<_> = entries.iter().map(|entry| entry.path.as_os_str().as_bytes()).collect();
+        let entries = Scanner::default()
+            .scan(dir.path(), &Options::default())
+            .unwrap();
+        let found: Vec<_> = entries
+            .iter()
+            .map(|entry| entry.path.as_os_str().as_bytes())
+            .collect();
         let expected: [&[u8]; 4] = [b"B", b"a\nb", b"a b", b"\xff"];
         assert_eq!(found, expected);
     }

@@ -35,9 +35,15 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// Starts listening; `source` and the directories under it are added with
-    /// [`Watch::directory`].
-    pub fn start() -> io::Result<Self> {
+    /// Starts listening, for names in `source` and with `recursive` in its directories, without
+    /// following links.
+    pub fn start(source: &Path, recursive: bool) -> io::Result<Self> {
+        let watch = Self::open()?;
+        watch.add(source, recursive)?;
+        Ok(watch)
+    }
+
+    fn open() -> io::Result<Self> {
         let names = inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK)?;
         let devices = rustix::net::socket_with(
             AddressFamily::NETLINK,
@@ -52,14 +58,20 @@ impl Watch {
         Ok(Self { names, devices })
     }
 
-    /// Listens for names in `directory`; again for one that is known is harmless.
-    pub fn directory(&self, directory: &Path) -> io::Result<()> {
+    fn add(&self, directory: &Path, recursive: bool) -> io::Result<()> {
         let events = WatchFlags::CREATE
             | WatchFlags::DELETE
             | WatchFlags::MOVED_FROM
             | WatchFlags::MOVED_TO
             | WatchFlags::ONLYDIR;
         inotify::add_watch(&self.names, directory, events)?;
+        if recursive {
+            for entry in std::fs::read_dir(directory)?.flatten() {
+                if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                    self.add(&entry.path(), true)?;
+                }
+            }
+        }
         Ok(())
     }
 
@@ -224,11 +236,13 @@ mod tests {
     #[test]
     fn a_new_name_in_the_directory_is_heard() {
         let dir = tempfile::tempdir().unwrap();
-        let watch = Watch::start().unwrap();
-        watch.directory(dir.path()).unwrap();
+        std::fs::create_dir(dir.path().join("sub")).unwrap();
+        let watch = Watch::start(dir.path(), true).unwrap();
         assert!(!watch.drain_names());
         std::fs::File::create(dir.path().join("new")).unwrap();
         assert!(watch.drain_names());
         assert!(!watch.drain_names());
+        std::fs::File::create(dir.path().join("sub/new")).unwrap();
+        assert!(watch.drain_names());
     }
 }

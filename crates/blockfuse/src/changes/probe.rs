@@ -3,7 +3,7 @@
 //! The order matters: dirty pages are written back first, so that every write up to now has been
 //! counted, and the counters are read afterwards, so that none after is.
 
-use std::fs::{self, File};
+use std::fs::{self, File, Metadata};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
@@ -12,6 +12,8 @@ use std::path::Path;
 use super::{BackingKey, Key, hex};
 use crate::device::{DeviceNumber, Facts, Sysfs};
 use crate::extents::thin;
+use crate::inode::Exported;
+use crate::scan::Target;
 use crate::sys::loops;
 
 /// The key of the device `number`, which `path` leads to; `None` if it cannot be told for sure
@@ -26,7 +28,39 @@ pub fn key(path: &Path, number: DeviceNumber, sysfs: &Sysfs) -> Option<Key> {
     }
 }
 
-fn take(path: &Path, number: DeviceNumber, sysfs: &Sysfs) -> io::Result<Key> {
+/// The key of a regular file that is exported as it is.
+pub fn file_key(path: &Path) -> Option<Key> {
+    let meta = fs::metadata(path).ok()?;
+    Some(Key {
+        boot_id: boot_id().ok()?,
+        // A file has no such number, and its inode does the work.
+        diskseq: Some(0),
+        identity: String::from("file"),
+        size: meta.len(),
+        written: 0,
+        discarded: 0,
+        table: None,
+        backing: Some(BackingKey::of(&meta)),
+    })
+}
+
+/// Writes back the dirty pages of a device that a mount exports, so that its counters tell of
+/// every write up to now. What cannot be done is left out: the device is then gone or broken.
+pub fn write_back(source: &Path, exported: &Exported, sysfs: &Sysfs) {
+    let Target::Device(number) = exported.found.target else {
+        return;
+    };
+    if let Err(error) = open_written_back(&source.join(&exported.path), number, sysfs) {
+        tracing::debug!(path = %exported.path.display(), %error, "not written back");
+    }
+}
+
+fn boot_id() -> io::Result<String> {
+    let text = fs::read_to_string("/proc/sys/kernel/random/boot_id")?;
+    Ok(text.trim().to_owned())
+}
+
+fn open_written_back(path: &Path, number: DeviceNumber, sysfs: &Sysfs) -> io::Result<File> {
     if sysfs.facts(number)?.suspended {
         // Writing back would wait until it is resumed.
         return Err(io::Error::other("the device is suspended"));
@@ -39,6 +73,11 @@ fn take(path: &Path, number: DeviceNumber, sysfs: &Sysfs) -> io::Result<Key> {
         return Err(io::Error::other("another device has taken the name"));
     }
     rustix::fs::fsync(&device)?;
+    Ok(device)
+}
+
+fn take(path: &Path, number: DeviceNumber, sysfs: &Sysfs) -> io::Result<Key> {
+    let device = open_written_back(path, number, sysfs)?;
     let facts = sysfs.facts(number)?;
     let table = facts
         .dm_uuid
@@ -51,9 +90,7 @@ fn take(path: &Path, number: DeviceNumber, sysfs: &Sysfs) -> io::Result<Key> {
         .then(|| backing(&device, &facts))
         .transpose()?;
     Ok(Key {
-        boot_id: fs::read_to_string("/proc/sys/kernel/random/boot_id")?
-            .trim()
-            .to_owned(),
+        boot_id: boot_id()?,
         diskseq: facts.diskseq,
         // Within a boot, the sequence number tells disks apart better than their own names do.
         identity: hex(facts
@@ -81,14 +118,20 @@ fn backing(device: &File, facts: &Facts) -> io::Result<BackingKey> {
             "another file has taken the backing file's name",
         ));
     }
-    let nanoseconds = |s: i64, ns: i64| i128::from(s) * 1_000_000_000 + i128::from(ns);
-    Ok(BackingKey {
-        device: meta.dev(),
-        inode: meta.ino(),
-        size: meta.len(),
-        mtime: nanoseconds(meta.mtime(), meta.mtime_nsec()),
-        ctime: nanoseconds(meta.ctime(), meta.ctime_nsec()),
-    })
+    Ok(BackingKey::of(&meta))
+}
+
+impl BackingKey {
+    fn of(meta: &Metadata) -> Self {
+        let nanoseconds = |s: i64, ns: i64| i128::from(s) * 1_000_000_000 + i128::from(ns);
+        Self {
+            device: meta.dev(),
+            inode: meta.ino(),
+            size: meta.len(),
+            mtime: nanoseconds(meta.mtime(), meta.mtime_nsec()),
+            ctime: nanoseconds(meta.ctime(), meta.ctime_nsec()),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -1,7 +1,6 @@
 //! The state file of a mount.
 
 use std::ffi::OsString;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -10,6 +9,7 @@ use std::{fs, io};
 use nightshift_common::atomic;
 
 use super::{Key, State};
+use crate::inode::stable_hash;
 
 /// Where state is kept unless a file is named.
 pub const DIRECTORY: &str = "/var/lib/nightshift/blockfuse";
@@ -25,12 +25,11 @@ impl Store {
     /// The file for a mount of `source` on `mountpoint`: two mounts never share one, and a mount
     /// finds its own again.
     pub fn default_path(source: &Path, mountpoint: &Path) -> PathBuf {
-        // The hasher's keys are fixed, so this is the same in every run of this version of Rust's
-        // standard library; another hash would only make everything count as changed once.
-        let mut hasher = DefaultHasher::new();
-        source.as_os_str().as_bytes().hash(&mut hasher);
-        mountpoint.as_os_str().as_bytes().hash(&mut hasher);
-        Path::new(DIRECTORY).join(format!("{:016x}.json", hasher.finish()))
+        let source = source.as_os_str().as_bytes().iter();
+        let mountpoint = mountpoint.as_os_str().as_bytes().iter();
+        // No path holds a NUL, so the two cannot run into each other.
+        let hash = stable_hash(source.chain(&[0]).chain(mountpoint).copied());
+        Path::new(DIRECTORY).join(format!("{hash:016x}.json"))
     }
 
     /// Reads the state from `path`. What cannot be read is reported and counts as no state, so

@@ -32,6 +32,7 @@ use rustix::fs::{Advice, MemfdFlags, Mode, OFlags};
 use rustix::io::Errno;
 use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags};
 
+use super::Source;
 use crate::erofs::{self, Geometry, Unmappable};
 use crate::sys::loops;
 
@@ -42,12 +43,23 @@ pub struct Mapping {
 }
 
 impl Mapping {
+    /// Maps what was opened: a block device, or a regular file as it is.
+    pub fn of(source: &Source) -> Result<Self, Refusal> {
+        let is_file = source.file.metadata().is_ok_and(|meta| meta.is_file());
+        if is_file {
+            let file = source.file.try_clone();
+            let file = file.map_err(|error| at(Step::Open)(errno(&error)))?;
+            return Ok(Self { file: file.into() });
+        }
+        Self::of_device(source.file.as_fd(), source.size, None)
+    }
+
     /// Maps the first `size` bytes of the open block device `device`.
     ///
     /// `is_hole` is asked for ranges of the device; what it calls a hole reads as zeros for the
     /// life of the mapping, so it may say so only of devices that nobody can write to. `None`
     /// maps everything and costs no questions.
-    pub fn of(
+    fn of_device(
         device: BorrowedFd<'_>,
         size: u64,
         is_hole: Option<&dyn Fn(Range<u64>) -> bool>,
@@ -319,7 +331,7 @@ mod tests {
         }
 
         fn map(device: &LoopDevice, size: u64) -> Mapping {
-            Mapping::of(open(device).as_fd(), size, None).unwrap()
+            Mapping::of_device(open(device).as_fd(), size, None).unwrap()
         }
 
         fn reader(mapping: &Mapping) -> File {
@@ -375,7 +387,7 @@ mod tests {
             let device = device(1 << 20);
             let flags = OFlags::RDONLY | OFlags::EXCL | OFlags::CLOEXEC;
             let _holder = rustix::fs::open(device.path(), flags, Mode::empty()).unwrap();
-            let refusal = Mapping::of(open(&device).as_fd(), 1 << 20, None).unwrap_err();
+            let refusal = Mapping::of_device(open(&device).as_fd(), 1 << 20, None).unwrap_err();
             assert!(refusal.is_in_use(), "{refusal}");
         }
 
@@ -396,7 +408,7 @@ mod tests {
             let open = open(&device);
             let before = descriptors();
             for _ in 0..1000 {
-                Mapping::of(open.as_fd(), 1 << 20, None).unwrap();
+                Mapping::of_device(open.as_fd(), 1 << 20, None).unwrap();
             }
             // Other tests run beside this one, each with a few of either.
             assert!(
@@ -448,7 +460,7 @@ mod tests {
             let size = 4 * chunk + 512;
             let device = device(size);
             let is_hole = |range: Range<u64>| range.start == chunk || range.start == 3 * chunk;
-            let mapping = Mapping::of(open(&device).as_fd(), size, Some(&is_hole)).unwrap();
+            let mapping = Mapping::of_device(open(&device).as_fd(), size, Some(&is_hole)).unwrap();
             let mut expected = content_of(1, size);
             let chunk = usize::try_from(chunk).unwrap();
             expected[chunk..2 * chunk].fill(0);

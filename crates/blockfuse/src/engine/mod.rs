@@ -12,17 +12,20 @@ pub mod kernel;
 use std::fmt;
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
 
+use clap::ValueEnum;
 use fuser::BackingId;
 use rustix::fs::Advice;
 use rustix::io::Errno;
+use serde::{Deserialize, Serialize};
 
 use self::kernel::{Mapping, Refusal, Step};
 
 /// Which engines may be used.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Choice {
     /// The kernel engine where it works, else the copy engine.
     #[default]
@@ -168,6 +171,40 @@ impl Engine {
         }
     }
 
+    /// The open device.
+    pub fn device(&self) -> &File {
+        match self {
+            Self::Kernel { source, .. } => &source.file,
+            Self::Copy { reader, .. } => reader.device(),
+        }
+    }
+
+    /// The size the file shows while it is open, in bytes.
+    pub fn size(&self) -> u64 {
+        match self {
+            Self::Kernel { source, .. } => source.size,
+            Self::Copy { reader, .. } => reader.size(),
+        }
+    }
+
+    /// Notes that the device is `size` bytes long by now, which counts only if it has grown.
+    pub fn grow(&self, size: u64) {
+        match self {
+            // The mapped file has the size it was made with.
+            Self::Kernel { .. } => {}
+            Self::Copy { reader, .. } => reader.grow(size),
+        }
+    }
+
+    /// Reads for the daemon to pass on: all that was asked for up to the end, or an error.
+    pub fn read(&self, offset: u64, length: u32) -> Result<copy::Chunk, Errno> {
+        match self {
+            // The kernel never asks.
+            Self::Kernel { .. } => Err(Errno::IO),
+            Self::Copy { reader, .. } => reader.read(offset, length),
+        }
+    }
+
     /// Makes bytes written to the device since it was opened visible to its readers.
     pub fn freshen(&self) -> rustix::io::Result<()> {
         match self {
@@ -177,14 +214,18 @@ impl Engine {
                 freshen(&source.file, &source.path);
                 mapping.forget_cache()
             }
-            // The map shows the device's own page cache.
-            Self::Copy { .. } => Ok(()),
+            Self::Copy { reader, .. } => {
+                // A mapped page stays in the cache whatever is advised.
+                reader.forget_windows();
+                freshen(reader.device(), reader.path());
+                Ok(())
+            }
         }
     }
 }
 
 fn kernel(source: &Source, register: Register<'_>) -> Result<(Mapping, BackingId), Refusal> {
-    let mapping = Mapping::of(source.file.as_fd(), source.size, None)?;
+    let mapping = Mapping::of(source)?;
     let backing = register(mapping.as_fd()).map_err(|error| {
         Refusal::of(
             Step::Register,

@@ -25,11 +25,18 @@ mod privileged {
     /// was written within the last tick of the clock proves nothing yet.
     fn settled(source: &Source, names: &[&str]) -> Mounted {
         let mount = Mounted::new(source.path(), &OPTIONS);
-        wait_for("the state proves something", Duration::from_secs(20), || {
-            let before: Vec<_> = names.iter().map(|name| mtime(&mount, name)).collect();
-            mount.refresh().assert(0, any(), any());
-            before.iter().zip(names).all(|(before, name)| *before == mtime(&mount, name))
-        });
+        wait_for(
+            "the state proves something",
+            Duration::from_secs(20),
+            || {
+                let before: Vec<_> = names.iter().map(|name| mtime(&mount, name)).collect();
+                mount.refresh().assert(0, any(), any());
+                before
+                    .iter()
+                    .zip(names)
+                    .all(|(before, name)| *before == mtime(&mount, name))
+            },
+        );
         mount
     }
 
@@ -45,7 +52,11 @@ mod privileged {
         let first = names.map(|name| mtime(&mount, name));
         fs::read(mount.path("same")).unwrap();
         let mount = again(&source, mount);
-        assert_eq!(names.map(|name| mtime(&mount, name)), first, "reading changes nothing");
+        assert_eq!(
+            names.map(|name| mtime(&mount, name)),
+            first,
+            "reading changes nothing"
+        );
 
         write(written.path(), 0, &[1; 512]);
         write(below.backing(), 0, &[1; 512]);
@@ -64,14 +75,28 @@ mod privileged {
         let mount = settled(&source, &["disk"]);
         let before = mtime(&mount, "disk");
         let other = mount.sandbox().file("other", noise(5, 1 << 20));
-        Cmd::new("/sbin/losetup").arg("-d").arg(device.path()).run().success();
-        wait_for("it is detached", Duration::from_secs(20), || !device.is_bound());
-        Cmd::new("/sbin/losetup").arg(device.path()).arg(&other).run().success();
+        Cmd::new("/sbin/losetup")
+            .arg("-d")
+            .arg(device.path())
+            .run()
+            .success();
+        wait_for("it is detached", Duration::from_secs(20), || {
+            !device.is_bound()
+        });
+        Cmd::new("/sbin/losetup")
+            .arg(device.path())
+            .arg(&other)
+            .run()
+            .success();
         mount.refresh().assert(0, has("disk"), any());
         assert!(mtime(&mount, "disk") > before);
         assert!(fs::read(mount.path("disk")).unwrap() == noise(5, 1 << 20));
         drop(mount);
-        Cmd::new("/sbin/losetup").arg("-d").arg(device.path()).run().success();
+        Cmd::new("/sbin/losetup")
+            .arg("-d")
+            .arg(device.path())
+            .run()
+            .success();
     }
 
     #[test]
@@ -90,7 +115,10 @@ mod privileged {
         let text = sandbox.read("state.json");
         sandbox.file("state.json", &text[..text.len() / 2]);
         let output = mount_in(&source, &sandbox).assert(0, "", has("state.json:"));
-        assert!(output.stderr_text().contains("counts as changed"), "{output}");
+        assert!(
+            output.stderr_text().contains("counts as changed"),
+            "{output}"
+        );
         let state = String::from_utf8(sandbox.read("state.json")).unwrap();
         assert!(!state.contains(&format!("\"mtime\": {first}")), "{state}");
         assert!(sandbox.join("state.json.damaged").exists());
@@ -109,7 +137,10 @@ mod privileged {
     }
 
     fn unmount(mountpoint: &Path) {
-        crate::mounted::blockfuse(["umount"]).arg(mountpoint).run().success();
+        crate::mounted::blockfuse(["umount"])
+            .arg(mountpoint)
+            .run()
+            .success();
     }
 
     #[test]
@@ -131,12 +162,23 @@ mod privileged {
                 .stdout_text()
         };
         let changed = |statistics: &str| {
-            let line = statistics.lines().find(|line| line.starts_with("ChangedFiles"));
-            line.unwrap().split_whitespace().nth(1).unwrap().parse::<u32>().unwrap()
+            let line = statistics
+                .lines()
+                .find(|line| line.starts_with("ChangedFiles"));
+            line.unwrap()
+                .split_whitespace()
+                .nth(1)
+                .unwrap()
+                .parse::<u32>()
+                .unwrap()
         };
         backup(&mount);
         let mount = next_second(&source, mount);
-        assert_eq!(changed(&backup(&mount)), 0, "nothing changed, nothing is read");
+        assert_eq!(
+            changed(&backup(&mount)),
+            0,
+            "nothing changed, nothing is read"
+        );
 
         write(written.path(), MIB, &noise(7, 4096));
         let mount = next_second(&source, mount);
@@ -150,7 +192,9 @@ mod privileged {
     fn next_second(source: &Source, mount: Mounted) -> Mounted {
         let second = || std::time::UNIX_EPOCH.elapsed().unwrap().as_secs();
         let last = second();
-        wait_for("the next second", Duration::from_secs(20), || second() > last);
+        wait_for("the next second", Duration::from_secs(20), || {
+            second() > last
+        });
         again(source, mount)
     }
 }

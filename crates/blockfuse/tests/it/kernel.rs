@@ -30,20 +30,34 @@ mod privileged {
         let source = Source::new();
         let free = source.noisy("free", 2 * MIB + 512);
         let used = source.noisy("used", 8 * MIB);
-        Cmd::new("/sbin/mkfs.ext4").arg("-q").arg(used.path()).run().success();
+        Cmd::new("/sbin/mkfs.ext4")
+            .arg("-q")
+            .arg(used.path())
+            .run()
+            .success();
         let mount = Mounted::new(source.path(), &[]);
         let elsewhere = mount.sandbox().dir("ext4");
         let ext4 = MountGuard::mount("ext4", used.path(), elsewhere, "ro");
 
-        let files = [File::open(mount.path("free")), File::open(mount.path("used"))];
+        let files = [
+            File::open(mount.path("free")),
+            File::open(mount.path("used")),
+        ];
         let entry = mount.entry("free");
-        assert_eq!((&entry["engine"], &entry["reason"]), (&"kernel".into(), &().into()));
+        assert_eq!(
+            (&entry["engine"], &entry["reason"]),
+            (&"kernel".into(), &().into())
+        );
         let entry = mount.entry("used");
         assert_eq!(entry["engine"], "copy");
         let reason = entry["reason"].as_str().unwrap();
         assert!(reason.contains("EBUSY"), "{reason}");
         // Being mounted is an ordinary state, nothing to look at.
-        blockfuse(["status"]).arg(mount.path("")).run().assert(0, has_all(["kernel", "copy"]), any());
+        blockfuse(["status"]).arg(mount.path("")).run().assert(
+            0,
+            has_all(["kernel", "copy"]),
+            any(),
+        );
 
         assert!(fs::read(mount.path("free")).unwrap() == fs::read(free.path()).unwrap());
         assert!(fs::read(mount.path("used")).unwrap() == fs::read(used.path()).unwrap());
@@ -58,7 +72,11 @@ mod privileged {
     fn insisting_on_the_kernel_engine_refuses_a_mounted_device() {
         let source = Source::new();
         let used = source.noisy("used", 8 * MIB);
-        Cmd::new("/sbin/mkfs.ext4").arg("-q").arg(used.path()).run().success();
+        Cmd::new("/sbin/mkfs.ext4")
+            .arg("-q")
+            .arg(used.path())
+            .run()
+            .success();
         let mount = Mounted::new(source.path(), &["--engine", "kernel"]);
         let ext4 = MountGuard::mount("ext4", used.path(), mount.sandbox().dir("ext4"), "ro");
         let error = File::open(mount.path("used")).unwrap_err();
@@ -78,7 +96,10 @@ mod privileged {
                 let bytes = noise(seed, 1 << 20);
                 write(device.path(), 2 * MIB, &bytes);
                 let file = File::open(mount.path("disk")).unwrap();
-                assert!(read_at(&file, 2 * MIB, 1 << 20) == bytes, "{engine}, write {seed}");
+                assert!(
+                    read_at(&file, 2 * MIB, 1 << 20) == bytes,
+                    "{engine}, write {seed}"
+                );
                 assert_eq!(mount.entry("disk")["engine"], engine);
             }
         }
@@ -96,7 +117,9 @@ mod privileged {
             fs::read(mount.path("disk")).unwrap();
             let bytes = noise(9, 1 << 20);
             write(device.backing(), MIB, &bytes);
-            wait_for("the last reader is gone", LIMIT, || mount.entry("disk")["opens"] == 0);
+            wait_for("the last reader is gone", LIMIT, || {
+                mount.entry("disk")["opens"] == 0
+            });
             let file = File::open(mount.path("disk")).unwrap();
             assert!(read_at(&file, MIB, 1 << 20) == bytes, "{engine}");
         }
@@ -114,9 +137,15 @@ mod privileged {
             let bytes = noise(2, 1 << 20);
             write(device.path(), MIB, &bytes);
             mount.refresh().assert(0, has("disk"), any());
-            assert!(read_at(&file, MIB, 1 << 20) == bytes, "{engine}, the open file");
+            assert!(
+                read_at(&file, MIB, 1 << 20) == bytes,
+                "{engine}, the open file"
+            );
             let second = File::open(mount.path("disk")).unwrap();
-            assert!(read_at(&second, MIB, 1 << 20) == bytes, "{engine}, opened since");
+            assert!(
+                read_at(&second, MIB, 1 << 20) == bytes,
+                "{engine}, opened since"
+            );
         }
     }
 
@@ -139,7 +168,10 @@ mod privileged {
             .run()
             .assert(0, any(), any());
         assert!(fs::read(&copy).unwrap() == expected, "O_DIRECT");
-        Cmd::new("/usr/bin/cmp").args([&path, device.path()]).run().success();
+        Cmd::new("/usr/bin/cmp")
+            .args([&path, device.path()])
+            .run()
+            .success();
         let write = File::options().write(true).open(&path).unwrap_err();
         assert_eq!(write.raw_os_error(), Some(libc::EROFS));
     }
@@ -152,7 +184,12 @@ mod privileged {
             let device = source.noisy("disk", 8 * MIB);
             let mount = Mounted::new(source.path(), &["--engine", engine]);
             let file = File::open(mount.path("disk")).unwrap();
-            File::options().write(true).open(device.backing()).unwrap().set_len(4 * MIB).unwrap();
+            File::options()
+                .write(true)
+                .open(device.backing())
+                .unwrap()
+                .set_len(4 * MIB)
+                .unwrap();
             let error = file.read_at(&mut [0; 4096], 6 * MIB).unwrap_err();
             assert_eq!(error.raw_os_error(), Some(libc::EIO), "{engine}");
             assert_eq!(file.metadata().unwrap().len(), 8 * MIB, "{engine}");
@@ -256,7 +293,11 @@ mod privileged {
             let blind = Mounted::new(source.path(), &["--engine", engine, "--holes", "off"]);
             let path = blind.path("sparse");
             assert_eq!(extents(&path), [(0, 64 * MIB)], "{engine}");
-            assert_eq!(path.metadata().unwrap().blocks(), 64 * MIB / 512, "{engine}");
+            assert_eq!(
+                path.metadata().unwrap().blocks(),
+                64 * MIB / 512,
+                "{engine}"
+            );
         }
     }
 
@@ -268,7 +309,11 @@ mod privileged {
         let mount = Mounted::new(source.path(), &[]);
         let pid = mount.status()["pid"].as_i64().unwrap();
         let descriptors = || fs::read_dir(format!("/proc/{pid}/fd")).unwrap().count();
-        let idle = || wait_for("all are closed", LIMIT, || mount.entry("disk")["opens"] == 0);
+        let idle = || {
+            wait_for("all are closed", LIMIT, || {
+                mount.entry("disk")["opens"] == 0
+            })
+        };
         File::open(mount.path("disk")).unwrap();
         idle();
         let before = descriptors();
@@ -284,13 +329,21 @@ mod privileged {
     fn map_shows_the_holes_of_a_loops_file_in_three_formats() {
         let device = LoopDevice::of_size(8 * MIB);
         write(device.backing(), 2 * MIB, &noise(1, 4096));
-        let map = |format| blockfuse(["map", "--format", format]).arg(device.path()).run();
+        let map = |format| {
+            blockfuse(["map", "--format", format])
+                .arg(device.path())
+                .run()
+        };
         let borg = "0 2097152 zero\n2097152 4096 data\n2101248 6287360 zero\n";
         map("borg").assert(0, borg, "");
         map("json").assert(0, has_all([r#""size":8388608"#, r#""type":"zero""#]), "");
         map("text").assert(0, has("4096 of 8388608 bytes are data"), "");
-        blockfuse(["map", "/dev/null"]).run().assert(3, "", has("not a block device"));
-        blockfuse(["map", "/nonexistent"]).run().assert(3, "", has("/nonexistent"));
+        blockfuse(["map", "/dev/null"])
+            .run()
+            .assert(3, "", has("not a block device"));
+        blockfuse(["map", "/nonexistent"])
+            .run()
+            .assert(3, "", has("/nonexistent"));
     }
 
     #[test]

@@ -70,7 +70,9 @@ impl Mounted {
         let status = self.status();
         let entries = status["entries"].as_array().unwrap();
         let found = entries.iter().find(|entry| entry["name"] == name);
-        found.unwrap_or_else(|| panic!("no {name} in {status}")).clone()
+        found
+            .unwrap_or_else(|| panic!("no {name} in {status}"))
+            .clone()
     }
 
     /// Unmounts by the program and gives back the sandbox for [`Mounted::again`].

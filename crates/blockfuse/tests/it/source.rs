@@ -16,7 +16,9 @@ pub(crate) struct Source {
 
 impl Source {
     pub(crate) fn new() -> Self {
-        Self { sandbox: Sandbox::in_memory() }
+        Self {
+            sandbox: Sandbox::in_memory(),
+        }
     }
 
     /// A link called `name` to a new device of `size` bytes of noise.
@@ -38,5 +40,10 @@ impl Source {
 
 /// Writes into a device as a program does that does not sync: the bytes stay in its cache.
 pub(crate) fn write(path: &Path, offset: u64, bytes: &[u8]) {
-    File::options().write(true).open(path).unwrap().write_all_at(bytes, offset).unwrap();
+    File::options()
+        .write(true)
+        .open(path)
+        .unwrap()
+        .write_all_at(bytes, offset)
+        .unwrap();
 }

@@ -25,7 +25,11 @@ mod privileged {
             let device = LoopDevice::of_size(16 * MIB);
             write(device.path(), 6 * MIB, &noise(3, 2 << 20));
             source.link("disk", &device);
-            Self { mount: Mounted::new(source.path(), &[]), device, _source: source }
+            Self {
+                mount: Mounted::new(source.path(), &[]),
+                device,
+                _source: source,
+            }
         }
 
         fn run(&self, program: &str, package: &str, args: &[&str]) {
@@ -96,7 +100,11 @@ mod privileged {
     fn borg_archives_and_extracts_sparsely() {
         let fixture = Fixture::new();
         fixture.run("borg", "borgbackup", &["init", "-e", "none", "repo"]);
-        fixture.run("borg", "borgbackup", &["create", "--sparse", "repo::one", "mnt"]);
+        fixture.run(
+            "borg",
+            "borgbackup",
+            &["create", "--sparse", "repo::one", "mnt"],
+        );
         fs::create_dir(fixture.mount.sandbox().join("out")).unwrap();
         let out = fixture.mount.sandbox().join("out");
         Cmd::new(needs::command("borg", "borgbackup"))
@@ -129,8 +137,18 @@ mod privileged {
     #[ignore = "needs root"]
     fn tar_skips_the_holes() {
         let fixture = Fixture::new();
-        fixture.run("tar", "tar", &["-S", "-cf", "archive.tar", "-C", "mnt", "disk"]);
-        let archive = fixture.mount.sandbox().join("archive.tar").metadata().unwrap().len();
+        fixture.run(
+            "tar",
+            "tar",
+            &["-S", "-cf", "archive.tar", "-C", "mnt", "disk"],
+        );
+        let archive = fixture
+            .mount
+            .sandbox()
+            .join("archive.tar")
+            .metadata()
+            .unwrap()
+            .len();
         assert!(archive < 3 * MIB, "the archive has {archive} bytes");
         fs::create_dir(fixture.mount.sandbox().join("out")).unwrap();
         fixture.run("tar", "tar", &["-xf", "archive.tar", "-C", "out"]);
@@ -167,9 +185,23 @@ mod privileged {
     #[ignore = "needs root"]
     fn qemu_img_converts_there_and_back() {
         let fixture = Fixture::new();
-        let out = ["convert", "-f", "raw", "-O", "qcow2", "mnt/disk", "disk.qcow2"];
+        let out = [
+            "convert",
+            "-f",
+            "raw",
+            "-O",
+            "qcow2",
+            "mnt/disk",
+            "disk.qcow2",
+        ];
         fixture.run("qemu-img", "qemu-utils", &out);
-        let image = fixture.mount.sandbox().join("disk.qcow2").metadata().unwrap().len();
+        let image = fixture
+            .mount
+            .sandbox()
+            .join("disk.qcow2")
+            .metadata()
+            .unwrap()
+            .len();
         assert!(image < 4 * MIB, "the image has {image} bytes");
         let back = ["convert", "-f", "qcow2", "-O", "raw", "disk.qcow2", "copy"];
         fixture.run("qemu-img", "qemu-utils", &back);

@@ -16,7 +16,11 @@ const MIB: u64 = 1 << 20;
 const MAPPER: &str = "/dev/mapper";
 
 fn ext4(device: &Path) {
-    Cmd::new("/sbin/mkfs.ext4").arg("-q").arg(device).run().success();
+    Cmd::new("/sbin/mkfs.ext4")
+        .arg("-q")
+        .arg(device)
+        .run()
+        .success();
 }
 
 /// Seeks as `lseek(2)` does; `None` for ENXIO.
@@ -45,13 +49,26 @@ fn a_snapshot_is_backed_up_removed_and_restored_while_the_mount_stays() {
     let meta = file.metadata().unwrap();
     assert!(meta.is_file());
     assert_eq!((meta.len(), meta.mode() & 0o7777), (24 * MIB, 0o400));
-    assert_eq!(mount.path(format!("{snapshot}-cow")).metadata().unwrap().len(), 20 * MIB);
-    assert!(!mount.path("control").exists(), "device-mapper's own node is no block device");
+    assert_eq!(
+        mount
+            .path(format!("{snapshot}-cow"))
+            .metadata()
+            .unwrap()
+            .len(),
+        20 * MIB
+    );
+    assert!(
+        !mount.path("control").exists(),
+        "device-mapper's own node is no block device"
+    );
 
     // The origin goes on living; the snapshot, and its file, stand still.
     write(&origin, 8 * MIB, &noise(1, 4 << 20));
     assert!(content(&origin) != before);
-    assert!(content(&file) == before, "the file is the origin at the time of the snapshot");
+    assert!(
+        content(&file) == before,
+        "the file is the origin at the time of the snapshot"
+    );
 
     let mirror = mount.sandbox().join("mirror");
     let pattern = mount.path("*_snap*");
@@ -77,7 +94,11 @@ fn a_snapshot_is_backed_up_removed_and_restored_while_the_mount_stays() {
         .run()
         .assert(0, any(), any());
     assert!(content(&origin) == before);
-    Cmd::new("/sbin/fsck.ext4").args(["-f", "-n"]).arg(&origin).run().assert(0, any(), any());
+    Cmd::new("/sbin/fsck.ext4")
+        .args(["-f", "-n"])
+        .arg(&origin)
+        .run()
+        .assert(0, any(), any());
     mount.unmount();
 }
 
@@ -135,12 +156,20 @@ fn an_overflown_snapshot_is_an_io_error_and_status_names_it() {
     let file = File::open(mount.path("vgfull-snap")).unwrap();
     let error = file.read_at(&mut [0; 4096], 0).unwrap_err();
     assert_eq!(error.raw_os_error(), Some(libc::EIO));
-    assert_eq!(file.metadata().unwrap().len(), 16 * MIB, "no silent truncation");
-    blockfuse(["status"])
-        .arg(mount.path(""))
-        .run()
-        .assert(1, has_all(["vgfull-snap", "Invalid"]), any());
-    assert!(content(&mount.path("vgfull-root")) == content(&origin), "the daemon lives on");
+    assert_eq!(
+        file.metadata().unwrap().len(),
+        16 * MIB,
+        "no silent truncation"
+    );
+    blockfuse(["status"]).arg(mount.path("")).run().assert(
+        1,
+        has_all(["vgfull-snap", "Invalid"]),
+        any(),
+    );
+    assert!(
+        content(&mount.path("vgfull-root")) == content(&origin),
+        "the daemon lives on"
+    );
 }
 
 #[test]
@@ -159,7 +188,12 @@ fn a_thin_volume_is_mapped_and_its_metadata_snapshot_given_back() {
     let map = || blockfuse(["map", "--format", "borg"]).arg(&thin).run();
     map().assert(0, expected, "");
     // Not synced: the map flushes first.
-    File::options().write(true).open(&thin).unwrap().write_all_at(&[7; 512], 0).unwrap();
+    File::options()
+        .write(true)
+        .open(&thin)
+        .unwrap()
+        .write_all_at(&[7; 512], 0)
+        .unwrap();
     map().assert(0, has("0 65536 data\n65536 10420224 zero\n"), "");
     let held = || {
         let status = dmsetup(["status", "vgthin-pool-tpool"]);
@@ -189,7 +223,11 @@ fn holes_of_a_read_only_thin_snapshot_are_seen_through_the_mount() {
     };
     assert_eq!(data("vgthinro-fixed", 0), Some(10 * MIB));
     assert_eq!(data("vgthinro-fixed", 14 * MIB), None);
-    assert_eq!(data("vgthinro-live", 0), Some(0), "it can be written, so nothing is sure");
+    assert_eq!(
+        data("vgthinro-live", 0),
+        Some(0),
+        "it can be written, so nothing is sure"
+    );
     assert!(content(&mount.path("vgthinro-fixed")) == content(&thin));
     let status = dmsetup(["status", "vgthinro-pool-tpool"]);
     assert_eq!(status.split_whitespace().nth(6), Some("-"), "{status}");
@@ -258,7 +296,9 @@ fn volumes_that_come_go_and_grow_are_seen_by_themselves() {
     wait_for("the new volume appears", limit, || file.exists());
     assert_eq!(content(&file).len() as u64, 8 * MIB);
     group.extend("late", "12M");
-    wait_for("it grows", limit, || file.metadata().is_ok_and(|meta| meta.len() == 12 * MIB));
+    wait_for("it grows", limit, || {
+        file.metadata().is_ok_and(|meta| meta.len() == 12 * MIB)
+    });
     assert_eq!(content(&file).len() as u64, 12 * MIB);
     group.remove("late").assert(0, any(), any());
     wait_for("it is gone", limit, || !file.exists());
@@ -273,7 +313,11 @@ fn a_volume_keeps_its_mtime_over_remounts_until_it_changes() {
     group.snapshot("root", "snap", "8M");
     let mount = Mounted::new(Path::new(MAPPER), &["--mtime", "changed"]);
     let mtime = |mount: &Mounted, name: &str| {
-        mount.path(format!("vgtime-{name}")).metadata().unwrap().mtime()
+        mount
+            .path(format!("vgtime-{name}"))
+            .metadata()
+            .unwrap()
+            .mtime()
     };
     let first = (mtime(&mount, "root"), mtime(&mount, "snap"));
     content(&mount.path("vgtime-snap"));
@@ -282,7 +326,11 @@ fn a_volume_keeps_its_mtime_over_remounts_until_it_changes() {
         Mounted::again(Path::new(MAPPER), &["--mtime", "changed"], mount.unmount())
     };
     let mount = again(mount);
-    assert_eq!((mtime(&mount, "root"), mtime(&mount, "snap")), first, "nothing happened");
+    assert_eq!(
+        (mtime(&mount, "root"), mtime(&mount, "snap")),
+        first,
+        "nothing happened"
+    );
 
     write(&origin, 0, &noise(2, 1 << 20));
     let mount = again(mount);
@@ -307,7 +355,9 @@ fn suspended_and_empty_volumes_hold_nothing_up() {
     dmsetup(["suspend", "vgodd-asleep"]);
     let mount = Mounted::new(Path::new(MAPPER), &["--mtime", "changed"]);
     assert!(!mount.path("tableless").exists());
-    blockfuse(["list", MAPPER]).run().assert(0, has("size 0"), any());
+    blockfuse(["list", MAPPER])
+        .run()
+        .assert(0, has("size 0"), any());
     assert_eq!(content(&mount.path("vgodd-awake")).len() as u64, 8 * MIB);
     let error = File::open(mount.path("vgodd-asleep")).unwrap_err();
     assert_eq!(error.raw_os_error(), Some(libc::EBUSY), "{error}");

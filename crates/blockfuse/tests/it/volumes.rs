@@ -32,7 +32,11 @@ impl Group {
         let configuration = Sandbox::in_memory();
         configuration.file("lvm.conf", CONFIGURATION);
         let disk = LoopDevice::of_size(300 << 20);
-        let group = Self { name, configuration, _disk: disk };
+        let group = Self {
+            name,
+            configuration,
+            _disk: disk,
+        };
         let disk = group._disk.path().to_owned();
         group.lvm(["pvcreate", "-y"], [&disk]);
         group.lvm(["vgcreate", name], [&disk]);
@@ -41,7 +45,10 @@ impl Group {
 
     /// A plain volume, neither wiped nor zeroed, for both would ask udev.
     pub(crate) fn volume(&self, name: &str, size: &str) -> PathBuf {
-        self.lvm(["lvcreate", "-y", "-Wn", "-Zn", "-L", size, "-n", name], [self.name]);
+        self.lvm(
+            ["lvcreate", "-y", "-Wn", "-Zn", "-L", size, "-n", name],
+            [self.name],
+        );
         self.node(name)
     }
 
@@ -55,31 +62,46 @@ impl Group {
     /// A thin pool and a thin volume in it.
     pub(crate) fn thin(&self, pool: &str, name: &str) -> PathBuf {
         let pool = format!("{}/{pool}", self.name);
-        self.lvm(["lvcreate", "-y", "-L", "80M", "-V", "100M", "-n", name, "-T"], [pool]);
+        self.lvm(
+            [
+                "lvcreate", "-y", "-L", "80M", "-V", "100M", "-n", name, "-T",
+            ],
+            [pool],
+        );
         self.node(name)
     }
 
     /// A snapshot of a thin volume, active like any other; `permission` is `rw` or `r`.
     pub(crate) fn thin_snapshot(&self, origin: &str, name: &str, permission: &str) -> PathBuf {
         let origin = format!("{}/{origin}", self.name);
-        let args = ["lvcreate", "-y", "-kn", "-ay", "-p", permission, "-s", "-n", name];
+        let args = [
+            "lvcreate", "-y", "-kn", "-ay", "-p", permission, "-s", "-n", name,
+        ];
         self.lvm(args, [origin]);
         self.node(name)
     }
 
     /// Removes a volume; LVM's exit code and complaint are the caller's to judge.
     pub(crate) fn remove(&self, name: &str) -> Output {
-        self.command(["lvremove", "-y"]).arg(format!("{}/{name}", self.name)).run()
+        self.command(["lvremove", "-y"])
+            .arg(format!("{}/{name}", self.name))
+            .run()
     }
 
     /// Resizes a volume upwards.
     pub(crate) fn extend(&self, name: &str, size: &str) {
-        self.lvm(["lvextend", "-y", "-L", size], [format!("{}/{name}", self.name)]);
+        self.lvm(
+            ["lvextend", "-y", "-L", size],
+            [format!("{}/{name}", self.name)],
+        );
     }
 
     /// Merges a snapshot back into its origin; LVM returns when that is done.
     pub(crate) fn merge(&self, snapshot: &str) {
-        self.lvm(["lvconvert", "-y", "--merge"], [format!("{}/{snapshot}", self.name)]);
+        self.lvm(
+            ["lvconvert", "-y", "--merge"],
+            [format!("{}/{snapshot}", self.name)],
+        );
     }
 
     /// The node of a volume under /dev/mapper.
@@ -89,13 +111,22 @@ impl Group {
 
     /// The name of a volume under /dev/mapper, where hyphens are doubled.
     pub(crate) fn mapped(&self, name: &str) -> String {
-        format!("{}-{}", self.name.replace('-', "--"), name.replace('-', "--"))
+        format!(
+            "{}-{}",
+            self.name.replace('-', "--"),
+            name.replace('-', "--")
+        )
     }
 
     fn lvm<const N: usize, A: AsRef<std::ffi::OsStr>>(&self, args: [&str; N], rest: [A; 1]) {
         let output = self.command(args).args(rest).run();
         // Warnings about overcommitted pools and the like are expected on stderr.
-        assert_eq!(output.ending(), 0.into(), "{args:?}: {}", output.stderr_text());
+        assert_eq!(
+            output.ending(),
+            0.into(),
+            "{args:?}: {}",
+            output.stderr_text()
+        );
     }
 
     fn command<const N: usize>(&self, args: [&str; N]) -> Cmd {
@@ -116,8 +147,16 @@ impl Drop for Group {
 
 /// `dmsetup` with these arguments; its output.
 pub(crate) fn dmsetup<const N: usize>(args: [&str; N]) -> String {
-    let output = Cmd::new("/sbin/dmsetup").args(args).env("DM_DISABLE_UDEV", "1").run();
-    assert_eq!(output.ending(), 0.into(), "dmsetup {args:?}: {}", output.stderr_text());
+    let output = Cmd::new("/sbin/dmsetup")
+        .args(args)
+        .env("DM_DISABLE_UDEV", "1")
+        .run();
+    assert_eq!(
+        output.ending(),
+        0.into(),
+        "dmsetup {args:?}: {}",
+        output.stderr_text()
+    );
     output.stdout_text()
 }
 

@@ -34,10 +34,17 @@ mod privileged {
         let mount = Mounted::new(source.path(), &[]);
         let file = mount.path("disk");
         assert_eq!(file.metadata().unwrap().len(), 2 * MIB);
-        fs::File::options().write(true).open(device.backing()).unwrap().set_len(3 * MIB).unwrap();
+        fs::File::options()
+            .write(true)
+            .open(device.backing())
+            .unwrap()
+            .set_len(3 * MIB)
+            .unwrap();
         device.reread_size();
         let limit = Duration::from_secs(20);
-        wait_for("it has grown", limit, || file.metadata().unwrap().len() == 3 * MIB);
+        wait_for("it has grown", limit, || {
+            file.metadata().unwrap().len() == 3 * MIB
+        });
         assert_eq!(fs::read(&file).unwrap().len() as u64, 3 * MIB);
     }
 
