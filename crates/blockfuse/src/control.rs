@@ -123,8 +123,20 @@ pub struct Control {
 impl Control {
     /// Serves until the mount ends, by whatever cause.
     pub fn run(mut self) -> Exit {
-        // Clients that wait for our end: their streams close with the process.
+        // Clients that wait for our end.
         let mut farewells = Vec::new();
+        let exit = self.serve_until_the_end(&mut farewells);
+        // One that came while we were ending waits for the same.
+        while let Ok((stream, _)) = self.socket.listener.accept() {
+            farewells.push(stream);
+        }
+        // Their streams are to close with the process, after the lock: whoever has waited may
+        // mount again at once.
+        std::mem::forget(farewells);
+        exit
+    }
+
+    fn serve_until_the_end(&mut self, farewells: &mut Vec<UnixStream>) -> Exit {
         let mut burst = Debounce::default();
         loop {
             if burst.is_due(Instant::now()) {

@@ -120,7 +120,7 @@ impl Mounted {
     }
 
     /// It was unmounted by someone else.
-    pub fn forget(mut self) {
+    pub fn forget(&mut self) {
         self.mountpoint = None;
     }
 

@@ -62,6 +62,8 @@ pub struct Served {
     lingering: Mutex<HashMap<u64, Arc<File>>>,
     handles: RwLock<HashMap<u64, Handle>>,
     next_handle: AtomicU64,
+    /// What directories show: when the source was last looked at, or where times are remembered,
+    /// when last something was given a new one.
     refreshed: Mutex<SystemTime>,
     closing: AtomicBool,
     /// Whether the kernel agreed to pass reads through.
@@ -129,16 +131,17 @@ impl Served {
         let mut plan = refresh::plan(&[], entries.clone(), manner.mtime, now);
         let remembers = manner.mtime == Policy::Changed;
         let store = remembers.then(|| Mutex::new(Store::open(manner.state.clone())));
-        if let Some(store) = &store {
-            give_times(&mut plan, &mut lock(store), &manner.source, &scanner.sysfs);
-        }
+        let refreshed = match &store {
+            Some(store) => give_times(&mut plan, &mut lock(store), &manner.source, &scanner.sysfs),
+            None => now,
+        };
         let served = Self {
             scanner,
             table: RwLock::new(Arc::new(Table::build(plan.exports.clone(), None))),
             lingering: Mutex::default(),
             handles: RwLock::default(),
             next_handle: AtomicU64::new(1),
-            refreshed: Mutex::new(now),
+            refreshed: Mutex::new(refreshed),
             closing: AtomicBool::new(false),
             passthrough: AtomicBool::new(false),
             store,
@@ -424,22 +427,25 @@ impl Served {
         }
         let entries = self.scanner.scan(&self.manner.source, &self.manner.scan)?;
         let mut plan = refresh::plan(&known, entries, self.manner.mtime, now);
-        if let Some(store) = &self.store {
-            let mut store = lock(store);
-            give_times(
-                &mut plan,
-                &mut store,
-                &self.manner.source,
-                &self.scanner.sysfs,
-            );
-        }
+        let refreshed = match &self.store {
+            Some(store) => {
+                let mut store = lock(store);
+                give_times(
+                    &mut plan,
+                    &mut store,
+                    &self.manner.source,
+                    &self.scanner.sysfs,
+                )
+            }
+            None => now,
+        };
         let new = Arc::new(Table::build(plan.exports.clone(), Some(&old)));
         for file in old.files() {
             if new.file(file.inode).is_none() && file.slot().users() > 0 {
                 lock(&self.lingering).insert(file.inode, Arc::clone(file));
             }
         }
-        *lock(&self.refreshed) = now;
+        *lock(&self.refreshed) = refreshed;
         *self.table.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&new);
         for file in new.files() {
             if let Some(open) = file.current()
@@ -484,7 +490,9 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// Replaces the times of a plan by those that [`Policy::Changed`] gives, and remembers them before
 /// anybody can see them.
-fn give_times(plan: &mut Plan, store: &mut Store, source: &Path, sysfs: &Sysfs) {
+///
+/// Returns the latest of them, so that the directory of files that did not change does not change.
+fn give_times(plan: &mut Plan, store: &mut Store, source: &Path, sysfs: &Sysfs) -> SystemTime {
     for exported in &mut plan.exports {
         let path = source.join(&exported.path);
         let key = match exported.found.target {
@@ -498,6 +506,8 @@ fn give_times(plan: &mut Plan, store: &mut Store, source: &Path, sysfs: &Sysfs) 
         let error = nightshift_common::error::chain(&error);
         tracing::warn!("the next mount will take every device for changed: {error}");
     }
+    let times = plan.exports.iter().map(|exported| exported.mtime);
+    times.max().unwrap_or_else(SystemTime::now)
 }
 
 /// Whether two looks at a name saw the same thing, attached the same time.

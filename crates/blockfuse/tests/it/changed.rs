@@ -120,7 +120,7 @@ mod privileged {
             "{output}"
         );
         let state = String::from_utf8(sandbox.read("state.json")).unwrap();
-        assert!(!state.contains(&format!("\"mtime\": {first}")), "{state}");
+        assert!(!state.contains(&format!("\"mtime\": {first}\n")), "{state}");
         assert!(sandbox.join("state.json.damaged").exists());
         unmount(&sandbox.join("mnt"));
 

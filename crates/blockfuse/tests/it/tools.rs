@@ -12,7 +12,7 @@ mod privileged {
     use crate::mounted::Mounted;
     use crate::source::{MIB, Source, write};
 
-    /// A mount of one device, `disk`: 16 MiB with 2 MiB of noise in the middle of a hole.
+    /// A mount of one device, `disk`: 16 MiB with 2 MiB of noise in a hole.
     struct Fixture {
         mount: Mounted,
         device: LoopDevice,
@@ -23,7 +23,7 @@ mod privileged {
         fn new() -> Self {
             let source = Source::new();
             let device = LoopDevice::of_size(16 * MIB);
-            write(device.path(), 6 * MIB, &noise(3, 2 << 20));
+            write(device.path(), 8 * MIB, &noise(3, 2 << 20));
             source.link("disk", &device);
             Self {
                 mount: Mounted::new(source.path(), &[]),
@@ -58,7 +58,7 @@ mod privileged {
         #[track_caller]
         fn assert_sparse(&self, copy: impl AsRef<Path>) {
             let allocated = self.mount.sandbox().join(copy).metadata().unwrap().blocks() * 512;
-            assert!(allocated <= 3 * MIB, "{allocated} bytes are allocated");
+            assert!(allocated <= 5 * MIB, "{allocated} bytes are allocated");
         }
 
         /// Writes the copy back onto the device, which was overwritten meanwhile.
@@ -100,11 +100,17 @@ mod privileged {
     fn borg_archives_and_extracts_sparsely() {
         let fixture = Fixture::new();
         fixture.run("borg", "borgbackup", &["init", "-e", "none", "repo"]);
-        fixture.run(
-            "borg",
-            "borgbackup",
-            &["create", "--sparse", "repo::one", "mnt"],
-        );
+        // Holes are a matter of the fixed chunker alone.
+        let chunker = ["--chunker-params", "fixed,4194304"];
+        let create = [
+            "create",
+            "--sparse",
+            chunker[0],
+            chunker[1],
+            "repo::one",
+            "mnt",
+        ];
+        fixture.run("borg", "borgbackup", &create);
         fs::create_dir(fixture.mount.sandbox().join("out")).unwrap();
         let out = fixture.mount.sandbox().join("out");
         Cmd::new(needs::command("borg", "borgbackup"))
@@ -127,10 +133,8 @@ mod privileged {
         fixture.run("restic", "restic", &["-q", "backup", "-r", "repo", "mnt"]);
         let restore = ["-q", "restore", "-r", "repo", "latest", "--target", "out"];
         fixture.run("restic", "restic", &restore);
-        let path = fixture.mount.path("disk");
-        let copy = Path::new("out").join(path.strip_prefix("/").unwrap());
-        fixture.assert_same(&copy);
-        fixture.restore(&copy);
+        fixture.assert_same("out/mnt/disk");
+        fixture.restore("out/mnt/disk");
     }
 
     #[test]
