@@ -12,7 +12,7 @@ use crate::error::Error;
 use crate::mountinfo;
 
 /// How long a refresh of thousands of devices may take.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// Finds the mount that a path means.
 ///

@@ -78,36 +78,30 @@ const MOUNT_FAILURE: u8 = 32;
 pub fn main(argv: Vec<OsString>) -> ExitCode {
     if !cli::is_helper(argv.first()) {
         let argv = cli::with_command(argv);
-        return run(
-            &TOOL,
-            argv,
-            |cli: &Cli| &cli.shared,
-            |cli, context| command(cli, context),
+        return run(&TOOL, argv, |cli: &Cli| &cli.shared, command);
+    }
+    let Some(helper) = cli::from_helper(&argv) else {
+        use std::io::Write;
+        // No log is set up: there are no flags that would say how.
+        let _ = writeln!(
+            std::io::stderr(),
+            "{}: error: expected SOURCE MOUNTPOINT [-sfnv] [-o OPTIONS], as mount(8) calls it",
+            cli::HELPER
         );
-    }
-    match cli::from_helper(&argv) {
-        Some(helper) => run(
-            &TOOL,
-            helper.argv,
-            |cli: &Cli| &cli.shared,
-            |cli, context| {
-                if helper.fake {
-                    return Ok(Exit::Done);
-                }
-                command(cli, context).map_err(HelperError)
-            },
-        ),
-        None => {
-            use std::io::Write;
-            // No log is set up: there are no flags that would say how.
-            let _ = writeln!(
-                std::io::stderr(),
-                "{}: error: expected SOURCE MOUNTPOINT [-sfnv] [-o OPTIONS], as mount(8) calls it",
-                cli::HELPER
-            );
-            ExitCode::from(MOUNT_FAILURE)
-        }
-    }
+        return ExitCode::from(MOUNT_FAILURE);
+    };
+    let fake = helper.fake;
+    run(
+        &TOOL,
+        helper.argv,
+        |cli: &Cli| &cli.shared,
+        |cli, context| {
+            if fake {
+                return Ok(Exit::Done);
+            }
+            command(cli, context).map_err(HelperError)
+        },
+    )
 }
 
 fn command(cli: Cli, context: &Context) -> Result<Exit, Error> {

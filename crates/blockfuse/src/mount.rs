@@ -1,6 +1,7 @@
 //! Mounting and unmounting: the checks before, the system calls, the kernel's settings after.
 
 use std::ffi::CString;
+use std::fmt::Write as _;
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -181,7 +182,10 @@ pub fn escaped(mountpoint: &Path) -> String {
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b':' | b'_' | b'.' => {
                 name.push(char::from(*byte));
             }
-            byte => name.push_str(&format!("\\x{byte:02x}")),
+            byte => {
+                // Writing to a String cannot fail.
+                let _ = write!(name, "\\x{byte:02x}");
+            }
         }
     }
     if name.is_empty() {
@@ -194,7 +198,7 @@ pub fn escaped(mountpoint: &Path) -> String {
         let hash = crate::inode::stable_hash(bytes.iter().copied());
         // Only ASCII was put in, so any index is a boundary.
         name.truncate(LONGEST - 17);
-        name.push_str(&format!("-{hash:016x}"));
+        let _ = write!(name, "-{hash:016x}");
     }
     name
 }

@@ -12,6 +12,10 @@ use crate::mode::Mode;
 use crate::mtime::Policy;
 
 /// What `-o` said; all optional.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is an option of its own"
+)]
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct MountOptions {
     /// `engine=`.

@@ -82,7 +82,6 @@ fn compare(old: &Found, new: &Found) -> Difference {
     };
     match (key(old), key(new)) {
         (Some(old), Some(new)) if old == new => Difference::None,
-        (Some(_), Some(_)) => Difference::Changed,
         (None, None) if old.target == new.target && old.size == new.size => Difference::Unknown,
         _ => Difference::Changed,
     }

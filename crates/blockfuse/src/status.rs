@@ -2,6 +2,7 @@
 //! `--json`, to standard output. Fields are added to them, never changed.
 
 use std::ffi::OsStr;
+use std::fmt::Write as _;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
@@ -31,7 +32,13 @@ impl Name {
     /// Of a path or a name.
     pub fn of(name: &(impl AsRef<OsStr> + ?Sized)) -> Self {
         let bytes = name.as_ref().as_bytes();
-        let hexadecimal = || bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        let hexadecimal = || {
+            bytes.iter().fold(String::new(), |mut text, byte| {
+                // Writing to a String cannot fail.
+                let _ = write!(text, "{byte:02x}");
+                text
+            })
+        };
         Self {
             name: String::from_utf8_lossy(bytes).into_owned(),
             name_bytes: str::from_utf8(bytes).is_err().then(hexadecimal),
@@ -131,7 +138,7 @@ pub struct Refreshed {
 impl Refreshed {
     /// From what a refresh found.
     pub fn of(plan: &Plan) -> Self {
-        let names = |paths: &[PathBuf]| paths.iter().map(|path| Name::of(path)).collect();
+        let names = |paths: &[PathBuf]| paths.iter().map(Name::of).collect();
         Self {
             version: VERSION,
             exported: plan.exports.len(),

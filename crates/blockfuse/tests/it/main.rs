@@ -1,13 +1,19 @@
-//! Tests of the program as a whole.
-
+//! Tests of the real program. Those under `privileged::` need root and real loop devices.
 #![expect(
-    clippy::disallowed_methods,
-    reason = "a test's own file need not be atomic"
+    clippy::unwrap_used,
+    reason = "a test that cannot go on says where, by panicking"
 )]
 
+mod backup;
+mod bad_input;
 mod changed;
+mod daemon;
+mod exported;
+mod failing;
 mod kernel;
+mod listed;
 mod mounted;
+mod refreshed;
 mod source;
 mod tools;
 mod vm;

@@ -75,6 +75,11 @@ impl Mounted {
             .clone()
     }
 
+    /// The sandbox of a mount that has been unmounted already.
+    pub(crate) fn unmounted(self) -> Sandbox {
+        self.sandbox
+    }
+
     /// Unmounts by the program and gives back the sandbox for [`Mounted::again`].
     #[track_caller]
     pub(crate) fn unmount(self) -> Sandbox {

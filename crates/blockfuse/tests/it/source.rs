@@ -1,6 +1,8 @@
 //! A directory of devices to mount.
 
+use std::ffi::OsStr;
 use std::fs::File;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
@@ -31,6 +33,11 @@ impl Source {
     /// A link called `name` to `device`.
     pub(crate) fn link(&self, name: &str, device: &LoopDevice) {
         self.sandbox.symlink(device.path(), name);
+    }
+
+    /// A link whose name is not text.
+    pub(crate) fn link_bytes(&self, name: &[u8], device: &LoopDevice) {
+        self.sandbox.symlink(device.path(), OsStr::from_bytes(name));
     }
 
     pub(crate) fn path(&self) -> &Path {
