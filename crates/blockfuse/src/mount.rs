@@ -121,7 +121,7 @@ impl Mounted {
     }
 
     /// It was unmounted by someone else.
-    pub fn forget(mut self) {
+    pub fn forget(&mut self) {
         self.mountpoint = None;
     }
 

@@ -6,7 +6,9 @@
 //! read is found out by asking the kernel to populate it.
 
 use std::collections::VecDeque;
+use std::fs::File;
 use std::io;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -72,6 +74,24 @@ impl Reader {
             windows: Mutex::new(VecDeque::with_capacity(KEPT)),
             populate: AtomicBool::new(true),
         }
+    }
+
+    /// The open device.
+    pub fn device(&self) -> &File {
+        &self.source.file
+    }
+
+    /// Where it was opened.
+    pub fn path(&self) -> &Path {
+        &self.source.path
+    }
+
+    /// Unmaps what no reply is using; it is mapped again when it is asked for.
+    pub fn forget_windows(&self) {
+        self.windows
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clear();
     }
 
     /// The size the file is exported with, in bytes.
@@ -163,7 +183,6 @@ fn errno(error: &io::Error) -> Errno {
 
 #[cfg(test)]
 mod tests {
-    use std::fs::File;
     use std::io::{Read, Seek, SeekFrom};
     use std::os::unix::fs::FileExt;
 
