@@ -521,7 +521,7 @@ fn same_device(a: &Found, b: &Found) -> bool {
 /// It must still be the same: a name can lead elsewhere by now, and whoever asked for a volume
 /// must never get another one's bytes. The name is resolved once, without opening anything, and
 /// what it led to is what is then opened; so a pipe put there cannot block us either.
-fn open_found(path: &std::path::Path, found: &Found) -> Result<(fs::File, u64), Errno> {
+fn open_found(path: &Path, found: &Found) -> Result<(fs::File, u64), Errno> {
     let located = rustix::fs::open(path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
     let stat = rustix::fs::fstat(&located)?;
     let kind = FileType::from_raw_mode(stat.st_mode);

@@ -10,7 +10,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use anyhow::{Result, ensure};
 use nightshift_testkit::{LoopDevice, MountGuard, noise, wait_for};
 
-use super::{Debian, Door, Tool};
+use super::{Debian, Door, Extra, Tool};
 use crate::demo::{Demo, note};
 use crate::{setup, shell};
 
@@ -18,6 +18,11 @@ pub(super) const TOOL: Tool = Tool {
     door: Door::Sbin,
     // mount(8) looks for this name when fstab says `fuse.blockfuse`.
     links: &["mount.fuse.blockfuse"],
+    extras: &[
+        Extra::Unit("blockfuse@.service"),
+        Extra::Example("blockfuse.toml"),
+        Extra::Example("cron"),
+    ],
     debian: Debian {
         // The machine for LVM, and every tool of docs/guides/backup-tools.md.
         test: &[
