@@ -103,7 +103,7 @@ impl Extents {
         if let Self::Loop(file) = self {
             return file.data_from(device, position, size);
         }
-        let Some(data) = self.list_of_data() else {
+        let Some(data) = self.unchanging() else {
             return Ok(Some(position));
         };
         let next = data.get(data.partition_point(|range| range.end <= position));
@@ -120,7 +120,7 @@ impl Extents {
         if let Self::Loop(file) = self {
             return file.hole_from(device, position, size);
         }
-        let Some(data) = self.list_of_data() else {
+        let Some(data) = self.unchanging() else {
             return Ok(size);
         };
         let mut hole = position;
@@ -133,7 +133,9 @@ impl Extents {
         Ok(hole.min(size))
     }
 
-    fn list_of_data(&self) -> Option<&[Range<u64>]> {
+    /// The ranges of data in order, where they are a list that holds for as long as the device is
+    /// open.
+    pub fn unchanging(&self) -> Option<&[Range<u64>]> {
         match self {
             Self::Unknown | Self::Loop(_) => None,
             Self::Fixed(data) => Some(data),
@@ -168,6 +170,12 @@ impl Extents {
         }
         Ok(extents)
     }
+}
+
+/// Whether none of `data`, ranges in order, reaches into `range`.
+pub fn is_gap(data: &[Range<u64>], range: &Range<u64>) -> bool {
+    let next = data.get(data.partition_point(|data| data.end <= range.start));
+    next.is_none_or(|next| next.start >= range.end)
 }
 
 /// How many 512-byte blocks to report for a device of `size` bytes, without opening it.
@@ -305,6 +313,24 @@ mod tests {
                 (40..50, true)
             ]
         );
+    }
+
+    #[test]
+    fn a_gap_touches_no_data() {
+        let data = [10..20, 40..60];
+        for (range, expected) in [
+            (0..10, true),
+            (0..11, false),
+            (12..15, false),
+            (19..40, false),
+            (20..40, true),
+            (20..41, false),
+            (59..90, false),
+            (60..90, true),
+        ] {
+            assert_eq!(is_gap(&data, &range), expected, "{range:?}");
+        }
+        assert!(is_gap(&[], &(0..5)));
     }
 
     #[test]

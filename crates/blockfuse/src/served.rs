@@ -306,15 +306,16 @@ impl Served {
                 errno => tracing::info!("cannot open {path}: {errno}"),
             }
         })?;
-        let source = engine::Source { file, path, size };
-        let passthrough = self.passthrough.load(Ordering::Relaxed);
-        let engine = Engine::open(self.manner.engine, source, passthrough.then_some(register))?;
         let extents = match (exported.found.target, &exported.found.facts) {
             (Target::Device(number), Some(facts)) if self.manner.holes => {
-                Extents::of(engine.device(), number, facts)
+                Extents::of(&file, number, facts)
             }
             _ => Extents::Unknown,
         };
+        let source = engine::Source { file, path, size };
+        let passthrough = self.passthrough.load(Ordering::Relaxed);
+        let register = passthrough.then_some(register);
+        let engine = Engine::open(self.manner.engine, source, &extents, register)?;
         tracing::debug!(
             file = %Escaped::path(&exported.path),
             engine = engine.name(),

@@ -34,6 +34,7 @@ use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags};
 
 use super::Source;
 use crate::erofs::{self, Geometry, Unmappable};
+use crate::extents::{Extents, is_gap};
 use crate::sys::loops;
 
 /// A device that the kernel serves as a regular file. Dropping it gives the device back.
@@ -44,28 +45,31 @@ pub struct Mapping {
 
 impl Mapping {
     /// Maps what was opened: a block device, or a regular file as it is.
-    pub fn of(source: &Source) -> Result<Self, Refusal> {
+    ///
+    /// `extents` says where a device that nobody can write to has no data; what may still change
+    /// is mapped as a whole.
+    pub fn of(source: &Source, extents: &Extents) -> Result<Self, Refusal> {
         let is_file = source.file.metadata().is_ok_and(|meta| meta.is_file());
         if is_file {
             let file = source.file.try_clone();
             let file = file.map_err(|error| at(Step::Open)(errno(&error)))?;
             return Ok(Self { file: file.into() });
         }
-        Self::of_device(source.file.as_fd(), source.size, None)
+        Self::of_device(source.file.as_fd(), source.size, extents.unchanging())
     }
 
     /// Maps the first `size` bytes of the open block device `device`.
     ///
-    /// `is_hole` is asked for ranges of the device; what it calls a hole reads as zeros for the
-    /// life of the mapping, so it may say so only of devices that nobody can write to. `None`
-    /// maps everything and costs no questions.
+    /// With `data`, whatever lies between those ranges reads as zeros for the life of the mapping,
+    /// without asking the device.
     fn of_device(
         device: BorrowedFd<'_>,
         size: u64,
-        is_hole: Option<&dyn Fn(Range<u64>) -> bool>,
+        data: Option<&[Range<u64>]>,
     ) -> Result<Self, Refusal> {
-        let image = match is_hole.map(|is_hole| (Geometry::sparse(size), is_hole)) {
-            Some((Ok(geometry), is_hole)) => geometry.image(is_hole),
+        let image = match data.map(|data| (Geometry::sparse(size), data)) {
+            Some((Ok(geometry), data)) => geometry.image(|range| is_gap(data, &range)),
+            // Also for what needs too long a list of chunks.
             _ => Geometry::solid(size)
                 .map_err(Refusal::Size)?
                 .image(|_| false),
@@ -459,8 +463,8 @@ mod tests {
             let chunk = erofs::SPARSE_CHUNK;
             let size = 4 * chunk + 512;
             let device = device(size);
-            let is_hole = |range: Range<u64>| range.start == chunk || range.start == 3 * chunk;
-            let mapping = Mapping::of_device(open(&device).as_fd(), size, Some(&is_hole)).unwrap();
+            let data = [0..chunk, 2 * chunk..3 * chunk, 4 * chunk + 100..size];
+            let mapping = Mapping::of_device(open(&device).as_fd(), size, Some(&data)).unwrap();
             let mut expected = content_of(1, size);
             let chunk = usize::try_from(chunk).unwrap();
             expected[chunk..2 * chunk].fill(0);

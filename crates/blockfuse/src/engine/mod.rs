@@ -22,6 +22,7 @@ use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
 use self::kernel::{Mapping, Refusal, Step};
+use crate::extents::Extents;
 
 /// Which engines may be used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
@@ -113,13 +114,14 @@ impl Engine {
     pub fn open(
         choice: Choice,
         source: Source,
+        extents: &Extents,
         register: Option<Register<'_>>,
     ) -> Result<Self, Errno> {
         freshen(&source.file, &source.path);
         let reason = match (choice, register) {
             (Choice::Copy, _) => Fallback::Chosen,
             (_, None) => Fallback::NoPassthrough,
-            (_, Some(register)) => match kernel(&source, register) {
+            (_, Some(register)) => match kernel(&source, extents, register) {
                 Ok((mapping, backing)) => {
                     return Ok(Self::Kernel {
                         backing,
@@ -224,8 +226,12 @@ impl Engine {
     }
 }
 
-fn kernel(source: &Source, register: Register<'_>) -> Result<(Mapping, BackingId), Refusal> {
-    let mapping = Mapping::of(source)?;
+fn kernel(
+    source: &Source,
+    extents: &Extents,
+    register: Register<'_>,
+) -> Result<(Mapping, BackingId), Refusal> {
+    let mapping = Mapping::of(source, extents)?;
     let backing = register(mapping.as_fd()).map_err(|error| {
         Refusal::of(
             Step::Register,
