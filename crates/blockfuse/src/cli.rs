@@ -316,6 +316,9 @@ pub fn with_command(mut argv: Vec<OsString>) -> Vec<OsString> {
     let mut words = argv.iter().skip(1);
     while let Some(word) = words.next() {
         let Some(text) = word.to_str() else { break };
+        if text == "--generate" {
+            return argv; // the run wrapper answers it before anything is parsed
+        }
         if text == "--" {
             break;
         }
@@ -463,6 +466,7 @@ mod tests {
                 "blockfuse --config list status /mnt",
             ),
             ("blockfuse --help", "blockfuse --help"),
+            ("blockfuse --generate man", "blockfuse --generate man"),
             ("blockfuse", "blockfuse"),
             ("blockfuse -- list /mnt", "blockfuse mount -- list /mnt"),
         ] {
