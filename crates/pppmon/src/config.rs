@@ -1,0 +1,600 @@
+//! The configuration: the file as written (all optional) and the resolved [`Settings`].
+//!
+//! Every mistake is reported with the place in the file, also those that only show when two
+//! entries are compared: a device used twice, two bundles with one interface or address.
+
+use std::collections::HashMap;
+use std::net::Ipv4Addr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use nightshift_common::config::{ConfigError, Loaded};
+use nightshift_common::human::Span;
+use serde::{Deserialize, Serialize};
+use toml::Spanned;
+
+use crate::link::Timing;
+use crate::link_kind::Kind;
+use crate::net::Prefix;
+use crate::pool::Range;
+
+/// How a bundle is run.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Mode {
+    /// The supervisor owns the interface; links join and leave it.
+    #[default]
+    Keeper,
+    /// pppd owns the interface; routes are put back when it returns.
+    Classic,
+}
+
+/// Where packets go while a classic bundle is down.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Fallback {
+    /// Wherever the other routes lead.
+    None,
+    /// Senders are told that the network is unreachable.
+    #[default]
+    Unreachable,
+    /// Nowhere, silently.
+    Blackhole,
+}
+
+/// The peer's address.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(try_from = "String")]
+pub enum Remote {
+    /// Whatever the peer says.
+    #[default]
+    FromPeer,
+    /// This one.
+    Address(Ipv4Addr),
+    /// One of the hub's pool.
+    Pool,
+}
+
+impl TryFrom<String> for Remote {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        match text.as_str() {
+            "from-peer" => Ok(Self::FromPeer),
+            "pool" => Ok(Self::Pool),
+            _ => text.parse().map(Self::Address).map_err(|_not_an_address| {
+                format!("{text:?} is neither an address nor `from-peer` nor `pool`")
+            }),
+        }
+    }
+}
+
+/// What the watchdog does when nothing answers, in the order given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Step {
+    /// Restart every link of every bundle.
+    Relink,
+    /// Restart the bundles with fresh sequence numbers.
+    RestartBundle,
+    /// Stop feeding the hardware watchdog.
+    StopFeeding,
+    /// Restart the machine.
+    Reboot,
+}
+
+/// The file.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct FileLayer {
+    defaults: DefaultsLayer,
+    hub: HubLayer,
+    watchdog: Option<WatchdogLayer>,
+    bundle: Vec<BundleLayer>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default, rename_all = "snake_case")]
+struct DefaultsLayer {
+    pppd: Option<PathBuf>,
+    database: Option<PathBuf>,
+    state_dir: Option<PathBuf>,
+    run_dir: Option<PathBuf>,
+    lcp_echo: Option<Spanned<(u32, u32)>>,
+    mrru: Option<Spanned<u32>>,
+    backoff_max: Option<Span>,
+    auth_backoff: Option<Spanned<(Span, Span)>>,
+    stable_after: Option<Span>,
+    holder: Option<bool>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct HubLayer {
+    pool: Option<Spanned<Range>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WatchdogLayer {
+    ping: Vec<Ipv4Addr>,
+    timeout: Spanned<Span>,
+    boot_timeout: Option<Span>,
+    interval: Option<Spanned<Span>>,
+    device: Option<PathBuf>,
+    action: Option<Vec<Step>>,
+    max_reboots_per_hour: Option<u32>,
+    dry_run: Option<bool>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct BundleLayer {
+    name: Spanned<String>,
+    ifname: Option<Spanned<String>>,
+    #[serde(default)]
+    mode: Mode,
+    local: Option<Spanned<Ipv4Addr>>,
+    remote: Option<Spanned<Remote>>,
+    #[serde(default)]
+    ipv6: bool,
+    min_links: Option<Spanned<usize>>,
+    #[serde(default)]
+    routes: Vec<Prefix>,
+    fallback: Option<Spanned<Fallback>>,
+    #[serde(default)]
+    short_sequences: bool,
+    remote_name: Option<Spanned<String>>,
+    user: Option<Spanned<String>>,
+    #[serde(default)]
+    require_auth: bool,
+    up: Option<Vec<String>>,
+    down: Option<Vec<String>>,
+    holdoff: Option<Span>,
+    #[serde(default)]
+    link: Vec<LinkLayer>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LinkLayer {
+    name: Option<Spanned<String>>,
+    tty: Option<Spanned<PathBuf>>,
+    speed: Option<u32>,
+    command: Option<Spanned<String>>,
+    pppoe: Option<Spanned<String>>,
+    service: Option<String>,
+    concentrator: Option<String>,
+    dahdi: Option<Spanned<u32>>,
+    args: Option<Spanned<Vec<String>>>,
+    #[serde(default)]
+    options: Vec<String>,
+    #[serde(default)]
+    carrier: bool,
+}
+
+/// The effective configuration.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The pppd to run.
+    pub pppd: PathBuf,
+    /// Its database; found in the binary when not set.
+    pub database: Option<PathBuf>,
+    /// What outlives a reboot.
+    pub state_dir: PathBuf,
+    /// Lock, socket and metrics.
+    pub run_dir: PathBuf,
+    /// Keep interfaces in a process of their own when systemd does not.
+    pub holder: bool,
+    /// Bundles, at least one.
+    pub bundles: Vec<BundleSettings>,
+    /// Addresses for the hub's clients.
+    pub pool: Option<Range>,
+    /// The ping watchdog.
+    pub watchdog: Option<WatchdogSettings>,
+}
+
+/// One bundle.
+#[derive(Debug, Clone)]
+pub struct BundleSettings {
+    /// Its name, also pppd's bundle name.
+    pub name: String,
+    /// Name of the interface; pppN if unset.
+    pub ifname: Option<String>,
+    /// Keeper or classic.
+    pub mode: Mode,
+    /// Our address; unset lets the peer assign it.
+    pub local: Option<Ipv4Addr>,
+    /// The peer's address.
+    pub remote: Remote,
+    /// Negotiate IPv6 too.
+    pub ipv6: bool,
+    /// Fewer attached links count as down.
+    pub min_links: usize,
+    /// Routes through the interface.
+    pub routes: Vec<Prefix>,
+    /// Classic mode: what stands in for the routes while the interface is gone.
+    pub fallback: Fallback,
+    /// 12-bit multilink sequence numbers.
+    pub short_sequences: bool,
+    /// Name by which the peer authenticates itself.
+    pub remote_name: Option<String>,
+    /// Name by which we authenticate ourselves.
+    pub user: Option<String>,
+    /// The peer must authenticate itself.
+    pub require_auth: bool,
+    /// Command run when the network becomes usable.
+    pub up: Option<Vec<String>>,
+    /// Command run when it stops being usable.
+    pub down: Option<Vec<String>>,
+    /// Delays.
+    pub timing: Timing,
+    /// Largest reassembled packet, and MTU of the interface.
+    pub mrru: u32,
+    /// Seconds between LCP echoes, and how many may go unanswered.
+    pub lcp_echo: (u32, u32),
+    /// Its links, at least one.
+    pub links: Vec<LinkSettings>,
+}
+
+/// One link.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LinkSettings {
+    /// Its name within the bundle.
+    pub name: String,
+    /// What kind of line it is.
+    pub kind: Kind,
+    /// More options for pppd, after ours.
+    pub options: Vec<String>,
+    /// The line has a carrier signal.
+    pub carrier: bool,
+}
+
+/// The ping watchdog.
+#[derive(Debug, Clone)]
+pub struct WatchdogSettings {
+    /// Whom to ask; one answer is enough.
+    pub ping: Vec<Ipv4Addr>,
+    /// Silence that calls for action.
+    pub timeout: Duration,
+    /// The same between boot and the first answer.
+    pub boot_timeout: Duration,
+    /// Between two pings.
+    pub interval: Duration,
+    /// Hardware watchdog to feed.
+    pub device: Option<PathBuf>,
+    /// What to do, in this order, one more each time the timeout passes again.
+    pub action: Vec<Step>,
+    /// More than these are not done.
+    pub max_reboots_per_hour: u32,
+    /// Only say what would be done.
+    pub dry_run: bool,
+}
+
+const SPEED: u32 = 115_200;
+
+/// Turns the file into settings, or says where the first mistake is.
+pub fn resolve(loaded: &Loaded<FileLayer>) -> Result<Settings, ConfigError> {
+    let layer = &loaded.layer;
+    let defaults = &layer.defaults;
+    let at = |span, reason: String| Err(loaded.error_at(span, reason));
+
+    let lcp_echo = defaults.lcp_echo.as_ref().map_or((1, 2), |echo| *echo.get_ref());
+    if let Some(echo) = &defaults.lcp_echo
+        && (lcp_echo.0 == 0 || lcp_echo.1 == 0)
+    {
+        return at(echo.span(), "both numbers of lcp_echo must be at least 1".into());
+    }
+    let mrru = defaults.mrru.as_ref().map_or(1500, |mrru| *mrru.get_ref());
+    if let Some(spanned) = &defaults.mrru
+        && !(68..=2040).contains(&mrru)
+    {
+        return at(spanned.span(), format!("mrru {mrru} is not between 68 and 2040"));
+    }
+    let mut timing = Timing::default();
+    if let Some(span) = defaults.backoff_max {
+        timing.backoff_max = span.0;
+    }
+    if let Some(spanned) = &defaults.auth_backoff {
+        let (first, max) = *spanned.get_ref();
+        if first.0 > max.0 {
+            return at(spanned.span(), "the first auth_backoff is longer than the last".into());
+        }
+        timing.auth = (first.0, max.0);
+    }
+    if let Some(span) = defaults.stable_after {
+        timing.stable_after = span.0;
+    }
+
+    let mut seen = Seen::default();
+    let mut bundles = Vec::new();
+    for bundle in &layer.bundle {
+        bundles.push(resolve_bundle(loaded, bundle, timing, mrru, lcp_echo, &mut seen)?);
+    }
+    if bundles.is_empty() {
+        return at(0..0, "no [[bundle]] is configured".into());
+    }
+    Ok(Settings {
+        pppd: defaults.pppd.clone().unwrap_or_else(|| "/usr/sbin/pppd".into()),
+        database: defaults.database.clone(),
+        state_dir: defaults.state_dir.clone().unwrap_or_else(|| STATE_DIR.into()),
+        run_dir: defaults.run_dir.clone().unwrap_or_else(|| RUN_DIR.into()),
+        holder: defaults.holder.unwrap_or(true),
+        pool: layer.hub.pool.as_ref().map(|pool| *pool.get_ref()),
+        watchdog: layer.watchdog.as_ref().map(|w| resolve_watchdog(loaded, w)).transpose()?,
+        bundles,
+    })
+}
+
+const STATE_DIR: &str = "/var/lib/nightshift/pppmon";
+const RUN_DIR: &str = "/run/nightshift/pppmon";
+
+/// What may be used once, and where it was.
+#[derive(Default)]
+struct Seen {
+    used: HashMap<String, String>,
+}
+
+impl Seen {
+    fn claim(&mut self, what: String, bundle: &str) -> Result<(), String> {
+        match self.used.get(&what) {
+            Some(other) => Err(format!("{what} is already used by bundle {other}")),
+            None => {
+                self.used.insert(what, bundle.to_owned());
+                Ok(())
+            }
+        }
+    }
+}
+
+fn resolve_bundle(
+    loaded: &Loaded<FileLayer>,
+    bundle: &BundleLayer,
+    timing: Timing,
+    mrru: u32,
+    lcp_echo: (u32, u32),
+    seen: &mut Seen,
+) -> Result<BundleSettings, ConfigError> {
+    let at = |span, reason: String| loaded.error_at(span, reason);
+    let name = bundle.name.get_ref().clone();
+    let span = bundle.name.span();
+    if !is_plain(&name) {
+        let reason = format!("bundle name {name:?} may only have letters, digits, `_`, `.`, `-`");
+        return Err(at(span, reason));
+    }
+    seen.claim(format!("the name {name}"), &name).map_err(|reason| at(span.clone(), reason))?;
+    if let Some(ifname) = &bundle.ifname {
+        let text = ifname.get_ref();
+        if text.is_empty() || text.len() > 15 || !is_plain(text) {
+            return Err(at(ifname.span(), format!("{text:?} cannot be an interface name")));
+        }
+        seen.claim(format!("interface {text}"), &name).map_err(|r| at(ifname.span(), r))?;
+    }
+    if let Some(local) = &bundle.local {
+        seen.claim(format!("address {}", local.get_ref()), &name)
+            .map_err(|reason| at(local.span(), reason))?;
+    }
+    let remote = bundle.remote.as_ref().map_or(Remote::FromPeer, |remote| *remote.get_ref());
+    if let (Remote::Address(address), Some(remote)) = (remote, &bundle.remote) {
+        seen.claim(format!("address {address}"), &name).map_err(|r| at(remote.span(), r))?;
+    }
+    if let (Remote::Pool, Some(remote)) = (remote, &bundle.remote)
+        && loaded.layer.hub.pool.is_none()
+    {
+        return Err(at(remote.span(), "remote = \"pool\" needs a pool in [hub]".into()));
+    }
+    for (name, value) in [("remote_name", &bundle.remote_name), ("user", &bundle.user)] {
+        if let Some(value) = value
+            && value.get_ref().contains(['\n', '\0', '\r'])
+        {
+            return Err(at(value.span(), format!("{name} has control characters")));
+        }
+    }
+    if let Some(fallback) = &bundle.fallback
+        && bundle.mode == Mode::Keeper
+    {
+        let reason = "fallback is for mode = \"classic\": a kept interface leaks nothing";
+        return Err(at(fallback.span(), reason.into()));
+    }
+    if bundle.link.is_empty() {
+        return Err(at(span, format!("bundle {name} has no [[bundle.link]]")));
+    }
+    let mut links = Vec::new();
+    for (n, link) in bundle.link.iter().enumerate() {
+        links.push(resolve_link(loaded, &name, &span, n, link, seen)?);
+    }
+    let min_links = bundle.min_links.as_ref().map_or(1, |min| *min.get_ref());
+    if let Some(min) = &bundle.min_links
+        && (min_links == 0 || min_links > links.len())
+    {
+        let reason = format!("min_links {min_links} is not between 1 and {}", links.len());
+        return Err(at(min.span(), reason));
+    }
+    if bundle.mode == Mode::Classic && links.len() > 1 {
+        return Err(at(span, format!("bundle {name}: classic mode takes one link")));
+    }
+    Ok(BundleSettings {
+        name,
+        ifname: bundle.ifname.as_ref().map(|ifname| ifname.get_ref().clone()),
+        mode: bundle.mode,
+        local: bundle.local.as_ref().map(|local| *local.get_ref()),
+        remote,
+        ipv6: bundle.ipv6,
+        min_links,
+        routes: bundle.routes.clone(),
+        fallback: bundle.fallback.as_ref().map_or(Fallback::Unreachable, |f| *f.get_ref()),
+        short_sequences: bundle.short_sequences,
+        remote_name: bundle.remote_name.as_ref().map(|name| name.get_ref().clone()),
+        user: bundle.user.as_ref().map(|user| user.get_ref().clone()),
+        require_auth: bundle.require_auth,
+        up: bundle.up.clone(),
+        down: bundle.down.clone(),
+        timing: Timing { holdoff: bundle.holdoff.map_or(Duration::ZERO, |span| span.0), ..timing },
+        mrru,
+        lcp_echo,
+        links,
+    })
+}
+
+fn resolve_link(
+    loaded: &Loaded<FileLayer>,
+    bundle: &str,
+    bundle_span: &std::ops::Range<usize>,
+    number: usize,
+    link: &LinkLayer,
+    seen: &mut Seen,
+) -> Result<LinkSettings, ConfigError> {
+    let mut kinds = Vec::new();
+    if let Some(tty) = &link.tty {
+        let (device, speed) = (tty.get_ref().clone(), link.speed.unwrap_or(SPEED));
+        kinds.push((tty.span(), Kind::Tty { device, speed }));
+    }
+    if let Some(command) = &link.command {
+        kinds.push((command.span(), Kind::Command(command.get_ref().clone())));
+    }
+    if let Some(device) = &link.pppoe {
+        let kind = Kind::Pppoe {
+            device: device.get_ref().clone(),
+            service: link.service.clone(),
+            concentrator: link.concentrator.clone(),
+        };
+        kinds.push((device.span(), kind));
+    }
+    if let Some(span) = &link.dahdi {
+        kinds.push((span.span(), Kind::Dahdi(*span.get_ref())));
+    }
+    if let Some(args) = &link.args {
+        kinds.push((args.span(), Kind::Args(args.get_ref().clone())));
+    }
+    let at = |span, reason: String| loaded.error_at(span, reason);
+    let (span, kind) = match kinds.as_slice() {
+        [one] => one.clone(),
+        [] => {
+            let reason = format!(
+                "link {} of bundle {bundle} needs one of tty, command, pppoe, dahdi, args",
+                number + 1
+            );
+            return Err(at(bundle_span.clone(), reason));
+        }
+        [_, second, ..] => {
+            return Err(at(second.0.clone(), "a link is of one kind; this is the second".into()));
+        }
+    };
+    if let Some(device) = kind.exclusive() {
+        seen.claim(device, bundle).map_err(|reason| at(span, reason))?;
+    }
+    let name = match &link.name {
+        Some(name) if is_plain(name.get_ref()) => name.get_ref().clone(),
+        Some(name) => {
+            let reason = format!("link name {:?} may only have letters, digits, `_`, `.`, `-`", name.get_ref());
+            return Err(at(name.span(), reason));
+        }
+        None => format!("link{}", number + 1),
+    };
+    let name_span = link.name.as_ref().map_or(bundle_span.clone(), Spanned::span);
+    seen.claim(format!("link name {bundle}/{name}"), bundle).map_err(|r| at(name_span, r))?;
+    Ok(LinkSettings { name, kind, options: link.options.clone(), carrier: link.carrier })
+}
+
+fn resolve_watchdog(
+    loaded: &Loaded<FileLayer>,
+    layer: &WatchdogLayer,
+) -> Result<WatchdogSettings, ConfigError> {
+    let timeout = layer.timeout.get_ref().0;
+    let at = |span, reason: &str| Err(loaded.error_at(span, reason));
+    if timeout < Duration::from_secs(1) {
+        return at(layer.timeout.span(), "a watchdog timeout below 1 s is not useful");
+    }
+    if layer.ping.is_empty() {
+        return at(layer.timeout.span(), "the watchdog has nobody to ping");
+    }
+    let interval = layer.interval.as_ref().map_or(Duration::from_secs(1), |span| span.get_ref().0);
+    if let Some(span) = &layer.interval
+        && (interval.is_zero() || interval > timeout)
+    {
+        return at(span.span(), "the ping interval must lie between 0 and the timeout");
+    }
+    Ok(WatchdogSettings {
+        ping: layer.ping.clone(),
+        timeout,
+        boot_timeout: layer.boot_timeout.map_or(timeout * 2, |span| span.0),
+        interval,
+        device: layer.device.clone(),
+        action: layer.action.clone().unwrap_or_else(|| vec![Step::Relink, Step::RestartBundle]),
+        max_reboots_per_hour: layer.max_reboots_per_hour.unwrap_or(2),
+        dry_run: layer.dry_run.unwrap_or(false),
+    })
+}
+
+fn is_plain(name: &str) -> bool {
+    !name.is_empty()
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::Path;
+
+    fn settings(text: &str) -> Result<Settings, String> {
+        let path = Path::new("/etc/p.toml");
+        nightshift_common::config::parse::<FileLayer>(path, text.to_owned())
+            .and_then(|loaded| resolve(&loaded))
+            .map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_bundle_needs_a_name_and_a_link_only() {
+        let settings =
+            settings("[[bundle]]\nname = \"a\"\n[[bundle.link]]\ntty = \"/dev/ttyS0\"\n").unwrap();
+        let bundle = &settings.bundles[0];
+        assert_eq!((bundle.mode, bundle.min_links, bundle.mrru), (Mode::Keeper, 1, 1500));
+        assert_eq!(bundle.links[0].name, "link1");
+        assert_eq!(bundle.lcp_echo, (1, 2));
+    }
+
+    #[test]
+    fn every_mistake_has_its_place() {
+        let a = "[[bundle]]\nname = \"a\"\n";
+        let l = "[[bundle.link]]\ntty = \"/dev/ttyS0\"\n";
+        let b = "[[bundle]]\nname = \"b\"\n";
+        for (text, expected) in [
+            (String::new(), "/etc/p.toml:1:1: no [[bundle]]"),
+            (format!("{a}{l}{a}{l}"), "/etc/p.toml:6:8: the name a is already used"),
+            (format!("{a}{l}{b}{l}"), "/etc/p.toml:8:7: line /dev/ttyS0 is already used by bundle a"),
+            (format!("{a}{l}command = \"x\"\n"), "/etc/p.toml:5:11: a link is of one kind"),
+            (format!("{a}[[bundle.link]]\n"), "/etc/p.toml:2:8: link 1 of bundle a needs one of"),
+            (a.to_owned(), "/etc/p.toml:2:8: bundle a has no [[bundle.link]]"),
+            (format!("{a}min_links = 2\n{l}"), "/etc/p.toml:3:13: min_links 2 is not between 1 and 1"),
+            (format!("{a}ifname = \"much-too-long-name\"\n{l}"), "/etc/p.toml:3:10: "),
+            (format!("{a}remote = \"nobody\"\n{l}"), "/etc/p.toml:3:10: \"nobody\" is neither"),
+            (format!("{a}remote = \"pool\"\n{l}"), "/etc/p.toml:3:10: remote = \"pool\" needs"),
+            (format!("{a}routes = [\"10.0.0.1/24\"]\n{l}"), "/etc/p.toml:3:11: "),
+            (format!("{a}speed = 3\n{l}"), "/etc/p.toml:3:1: unknown field `speed`"),
+            (format!("{a}fallback = \"none\"\n{l}"), "/etc/p.toml:3:12: fallback is for"),
+            (
+                format!("{a}local = \"10.0.0.1\"\nremote = \"10.0.0.1\"\n{l}"),
+                "/etc/p.toml:4:10: address 10.0.0.1 is already used",
+            ),
+            (format!("[defaults]\nlcp_echo = [0, 2]\n{a}{l}"), "/etc/p.toml:2:12: both"),
+            (format!("[defaults]\nmrru = 5000\n{a}{l}"), "/etc/p.toml:2:8: mrru 5000"),
+            (
+                format!("[watchdog]\nping = []\ntimeout = \"60s\"\n{a}{l}"),
+                "/etc/p.toml:3:11: the watchdog has nobody",
+            ),
+        ] {
+            let error = settings(&text).unwrap_err();
+            assert!(error.starts_with(expected), "{error}\nfor\n{text}");
+        }
+    }
+
+    #[test]
+    fn the_boot_timeout_is_twice_the_timeout() {
+        let settings = settings(
+            "[watchdog]\nping = [\"10.0.0.1\"]\ntimeout = \"30s\"\n\
+             [[bundle]]\nname = \"a\"\n[[bundle.link]]\ncommand = \"x\"\n",
+        )
+        .unwrap();
+        assert_eq!(settings.watchdog.unwrap().boot_timeout, Duration::from_secs(60));
+    }
+}

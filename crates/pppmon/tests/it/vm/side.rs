@@ -1,0 +1,234 @@
+//! What runs on a host: pppmon, or one of the ways people run pppd without it.
+
+use std::fs::{self, File};
+use std::path::PathBuf;
+use std::process::{Child, Stdio};
+use std::time::Duration;
+
+use super::host::{HUB_END, Host, LEAF_END, kill, wait_for, write};
+use super::relay::{End, Relay};
+
+/// How the links of a host are looked after.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Care {
+    /// pppmon.
+    Keeper,
+    /// pppd with `persist`.
+    Persist,
+    /// A shell loop around each pppd.
+    Loop,
+    /// The same with a hook that adds the route when the interface comes up.
+    Hook,
+}
+
+/// One end of the bundle.
+pub struct Side {
+    pub host: Host,
+    pub end: End,
+    pub care: Care,
+    children: Vec<Child>,
+    /// Goes into `[defaults]` of the configuration.
+    pub defaults: String,
+    /// Goes into the bundle's entry.
+    pub extra: String,
+}
+
+/// Options of pppd that all ways share; those of the keeper come from the tool itself.
+const STOCK: &str = "nodetach multilink mrru 1500 nompshortseq bundle kb noccp novj \
+    nodefaultroute lcp-echo-interval 1 lcp-echo-failure 2 local nocrtscts noauth";
+
+impl Side {
+    pub fn new(host: Host, end: End, care: Care) -> Self {
+        Self {
+            host,
+            end,
+            care,
+            children: Vec::new(),
+            defaults: String::new(),
+            extra: String::new(),
+        }
+    }
+
+    fn addresses(&self) -> (&'static str, &'static str) {
+        match self.end {
+            End::Leaf => (LEAF_END, HUB_END),
+            End::Hub => (HUB_END, LEAF_END),
+        }
+    }
+
+    /// The network behind the other end.
+    fn route(&self) -> &'static str {
+        match self.end {
+            End::Leaf => "10.99.0.0/24",
+            End::Hub => "10.88.0.0/24",
+        }
+    }
+
+    pub fn config_path(&self) -> PathBuf {
+        self.host.directory.join("pppmon.toml")
+    }
+
+    /// Writes the configuration for the lines as they are now.
+    pub fn write_config(&self, relay: &Relay, links: usize) {
+        let (local, remote) = self.addresses();
+        let mut text = format!(
+            "[defaults]\nstate_dir = \"{}\"\n{}\n[[bundle]]\nname = \"kb\"\nlocal = \"{local}\"\n\
+             remote = \"{remote}\"\nroutes = [\"{}\"]\n{}\n",
+            self.host.directory.display(),
+            self.defaults,
+            self.route(),
+            self.extra,
+        );
+        for line in 0..links {
+            let terminal = relay.terminal(line, self.end);
+            text += &format!("[[bundle.link]]\ntty = \"{}\"\n", terminal.display());
+        }
+        write(&self.config_path(), &text);
+    }
+
+    /// Starts everything.
+    pub fn start(&mut self, relay: &Relay, links: usize) {
+        if self.care == Care::Keeper {
+            self.write_config(relay, links);
+            self.start_pppmon();
+            return;
+        }
+        let (local, remote) = self.addresses();
+        if self.care == Care::Hook {
+            let script = format!("#!/bin/sh\nip route replace {} dev $1\n", self.route());
+            self.host.shell(&format!(
+                "printf '%s' '{script}' > /etc/ppp/ip-up; chmod 755 /etc/ppp/ip-up"
+            ));
+        }
+        for line in 0..links {
+            let terminal = relay.terminal(line, self.end);
+            let pppd = format!("pppd {} 115200 {STOCK} {local}:{remote}", terminal.display());
+            let script = match self.care {
+                Care::Persist => format!("exec {pppd} persist maxfail 0"),
+                _ => format!("while :; do {pppd}; sleep 1; done"),
+            };
+            let log = self.log();
+            let child = self
+                .host
+                .command("sh")
+                .args(["-c", &script])
+                .stdout(log.try_clone().unwrap())
+                .stderr(log)
+                .spawn()
+                .unwrap();
+            self.children.push(child);
+        }
+    }
+
+    /// Starts pppmon with the configuration that is there.
+    pub fn start_pppmon(&mut self) {
+        let log = self.log();
+        let child = self
+            .host
+            .command(env!("CARGO_BIN_EXE_pppmon"))
+            .args(["run", "-vv", "--config"])
+            .arg(self.config_path())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
+            .stdin(Stdio::null())
+            .spawn()
+            .unwrap();
+        self.children.push(child);
+    }
+
+    /// Once, when the interface first appears, for those who cannot do it themselves.
+    pub fn add_route_once(&self) {
+        if matches!(self.care, Care::Persist | Care::Loop) {
+            wait_for("a route", Duration::from_secs(30), || {
+                self.host.shell(&format!("ip route replace {} dev ppp0 && echo ok", self.route()))
+                    == "ok\n"
+            });
+        }
+    }
+
+    fn log(&self) -> File {
+        File::options().append(true).create(true).open(self.log_path()).unwrap()
+    }
+
+    fn log_path(&self) -> PathBuf {
+        self.host.directory.join("log")
+    }
+
+    /// What it has printed so far.
+    pub fn log_text(&self) -> String {
+        let text = fs::read(self.log_path()).unwrap_or_default();
+        String::from_utf8_lossy(&text).into_owned()
+    }
+
+    /// Process id of the supervisor started last.
+    pub fn pid(&self) -> u32 {
+        self.children.last().unwrap().id()
+    }
+
+    /// Kills the supervisor started last, and nothing else.
+    pub fn kill_supervisor(&mut self) {
+        let mut child = self.children.pop().unwrap();
+        kill(child.id(), rustix::process::Signal::KILL);
+        let _ = child.wait();
+    }
+
+    /// The host goes down: everything dies, its memory is empty, its terminals close.
+    pub fn power_off(&mut self, relay: &Relay) {
+        self.host.reboot();
+        for mut child in self.children.drain(..) {
+            let _ = child.wait();
+        }
+        relay.renew(self.end);
+    }
+
+    /// Output and exit code of a pppmon command on this host.
+    pub fn pppmon(&self, arguments: &[&str]) -> (String, i32) {
+        let output = self
+            .host
+            .command(env!("CARGO_BIN_EXE_pppmon"))
+            .args(arguments)
+            .arg("--config")
+            .arg(self.config_path())
+            .output()
+            .unwrap();
+        let text = [output.stdout, output.stderr].concat();
+        (String::from_utf8_lossy(&text).into_owned(), output.status.code().unwrap_or(-1))
+    }
+
+    /// The interface's index; none if it is gone.
+    pub fn ifindex(&self) -> Option<u32> {
+        let text = self.host.shell("ip -o link show ppp0 2>/dev/null");
+        text.split(':').next()?.trim().parse().ok()
+    }
+
+    /// Whether the route to the other side's network is there.
+    pub fn has_route(&self) -> bool {
+        self.host.shell(&format!("ip route show {}", self.route())).contains("ppp0")
+    }
+
+    /// Process ids of the pppds that run there.
+    pub fn pppds(&self) -> Vec<u32> {
+        let pids = self.host.shell(
+            "own=$(readlink /proc/self/ns/net); for p in /proc/[0-9]*; do \
+             [ \"$(cat $p/comm 2>/dev/null)\" = pppd ] && \
+             [ \"$(readlink $p/ns/net)\" = \"$own\" ] && echo ${p#/proc/}; done",
+        );
+        pids.lines().filter_map(|pid| pid.parse().ok()).collect()
+    }
+}
+
+impl Drop for Side {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let text = self.log_text();
+            let lines: Vec<_> = text.lines().collect();
+            let tail = &lines[lines.len().saturating_sub(120)..];
+            println!("--- log of {}\n{}", self.host.name, tail.join("\n"));
+            println!("{}", self.host.shell("ip address; ip route"));
+        }
+        self.host.reboot();
+        for mut child in self.children.drain(..) {
+            let _ = child.wait();
+        }
+    }
+}
