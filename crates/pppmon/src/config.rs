@@ -569,7 +569,7 @@ mod tests {
             (format!("{a}ifname = \"much-too-long-name\"\n{l}"), "/etc/p.toml:3:10: "),
             (format!("{a}remote = \"nobody\"\n{l}"), "/etc/p.toml:3:10: \"nobody\" is neither"),
             (format!("{a}remote = \"pool\"\n{l}"), "/etc/p.toml:3:10: remote = \"pool\" needs"),
-            (format!("{a}routes = [\"10.0.0.1/24\"]\n{l}"), "/etc/p.toml:3:11: "),
+            (format!("{a}routes = [\"10.0.0.1/24\"]\n{l}"), "/etc/p.toml:3:10: \"10.0.0.1/24\" has"),
             (format!("{a}speed = 3\n{l}"), "/etc/p.toml:3:1: unknown field `speed`"),
             (format!("{a}fallback = \"none\"\n{l}"), "/etc/p.toml:3:12: fallback is for"),
             (

@@ -263,7 +263,7 @@ mod tests {
     #[test]
     fn nonsense_floods_and_silence_end_the_connection() {
         let (_dir, mut control, path) = fixture();
-        let mut serve = |control: &mut Control, now| control.serve(now, |_| Answer::default());
+        let serve = |control: &mut Control, now| control.serve(now, |_| Answer::default());
         let now = Duration::ZERO;
 
         let mut nonsense = UnixStream::connect(&path).unwrap();

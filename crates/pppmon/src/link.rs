@@ -424,9 +424,11 @@ impl Link {
             }
             Next::Detach => Some((State::Backoff, Duration::ZERO)),
             Next::AuthHold => {
-                self.auth_failed_at = Some(now);
+                let hold = self.auth_backoff.next(jitter);
+                // The window in which other codes mean the same begins with the next attempt.
+                self.auth_failed_at = Some(now + hold);
                 effects.news.push(News::AuthRefused);
-                Some((State::AuthHold, self.auth_backoff.next(jitter)))
+                Some((State::AuthHold, hold))
             }
             Next::Never => {
                 effects.news.push(News::BadOptions);

@@ -10,17 +10,17 @@ use std::time::{Duration, Instant};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 /// Addresses of the hosts' own networks and of the two ends of the bundle.
-pub const LEAF: &str = "10.88.0.1";
-pub const HUB: &str = "10.99.0.1";
-pub const LEAF_END: &str = "10.77.0.2";
-pub const HUB_END: &str = "10.77.0.1";
+pub(super) const LEAF: &str = "10.88.0.1";
+pub(super) const HUB: &str = "10.99.0.1";
+pub(super) const LEAF_END: &str = "10.77.0.2";
+pub(super) const HUB_END: &str = "10.77.0.1";
 
 /// A host.
-pub struct Host {
+pub(super) struct Host {
     holder: Child,
-    pub name: &'static str,
+    pub(super) name: &'static str,
     /// Outside of the host's private mounts.
-    pub directory: PathBuf,
+    pub(super) directory: PathBuf,
 }
 
 const SET_UP: &str = r#"
@@ -38,7 +38,7 @@ const SET_UP: &str = r#"
 "#;
 
 impl Host {
-    pub fn new(name: &'static str, address: &str) -> Self {
+    pub(super) fn new(name: &'static str, address: &str) -> Self {
         let directory = PathBuf::from(format!("/tmp/pppmon-{name}"));
         let _ = fs::remove_dir_all(&directory);
         fs::create_dir_all(&directory).unwrap();
@@ -55,7 +55,7 @@ impl Host {
     }
 
     /// A command that runs on the host.
-    pub fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
+    pub(super) fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
         let mut command = Command::new("nsenter");
         command
             .args(["-t", &self.holder.id().to_string(), "-n", "-m", "--"])
@@ -65,13 +65,13 @@ impl Host {
     }
 
     /// Runs a shell command on the host and returns its output.
-    pub fn shell(&self, script: &str) -> String {
+    pub(super) fn shell(&self, script: &str) -> String {
         let output = self.command("sh").args(["-c", script]).output().unwrap();
         String::from_utf8_lossy(&output.stdout).into_owned()
     }
 
     /// A thread whose sockets are the host's.
-    pub fn thread<T: Send + 'static>(
+    pub(super) fn thread<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> JoinHandle<T> {
@@ -83,7 +83,7 @@ impl Host {
     }
 
     /// Kills everything that runs there and empties what a restart of a machine empties.
-    pub fn reboot(&self) {
+    pub(super) fn reboot(&self) {
         let own = fs::read_link(format!("/proc/{}/ns/net", self.holder.id())).unwrap();
         for round in 0..50 {
             let mut left = 0;
@@ -115,14 +115,14 @@ impl Drop for Host {
 }
 
 /// Sends a signal to a process of ours.
-pub fn kill(pid: u32, signal: rustix::process::Signal) {
+pub(super) fn kill(pid: u32, signal: rustix::process::Signal) {
     let pid = rustix::process::Pid::from_raw(pid.cast_signed()).unwrap();
     let _ = rustix::process::kill_process(pid, signal);
 }
 
 /// Waits until a condition holds.
 #[track_caller]
-pub fn wait_for(what: &str, limit: Duration, mut condition: impl FnMut() -> bool) -> Duration {
+pub(super) fn wait_for(what: &str, limit: Duration, mut condition: impl FnMut() -> bool) -> Duration {
     let started = Instant::now();
     while !condition() {
         assert!(started.elapsed() < limit, "{what}: not within {limit:?}");
@@ -132,7 +132,7 @@ pub fn wait_for(what: &str, limit: Duration, mut condition: impl FnMut() -> bool
 }
 
 /// Writes a file and its directory.
-pub fn write(path: &Path, text: &str) {
+pub(super) fn write(path: &Path, text: &str) {
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     fs::write(path, text).unwrap();
 }

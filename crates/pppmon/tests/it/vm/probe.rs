@@ -16,7 +16,7 @@ const UDP_PORT: u16 = 4001;
 const TCP_PORT: u16 = 4002;
 
 /// Everything that is observed.
-pub struct Probe {
+pub(super) struct Probe {
     stop: Arc<AtomicBool>,
     replies: Arc<Mutex<Vec<Instant>>>,
     tcp_bytes: Arc<AtomicU64>,
@@ -26,8 +26,8 @@ pub struct Probe {
 }
 
 impl Probe {
-    /// Starts to observe; the bundle must be usable for the TCP stream to come about.
-    pub fn start(leaf: &Host, hub: &Host) -> Self {
+    /// Starts to observe; the TCP stream begins when the first UDP reply has come.
+    pub(super) fn start(leaf: &Host, hub: &Host) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let replies = Arc::new(Mutex::new(Vec::new()));
         let tcp_bytes = Arc::new(AtomicU64::new(0));
@@ -43,9 +43,16 @@ impl Probe {
         threads.push(leaf.thread(move || watch(&stopped, &seen)));
         let (stopped, times) = (Arc::clone(&stop), Arc::clone(&replies));
         threads.push(leaf.thread(move || udp_probe(&stopped, &times)));
-        let (stopped, bytes, broken) =
-            (Arc::clone(&stop), Arc::clone(&tcp_bytes), Arc::clone(&tcp_broken));
+        let (stopped, bytes, broken, times) = (
+            Arc::clone(&stop),
+            Arc::clone(&tcp_bytes),
+            Arc::clone(&tcp_broken),
+            Arc::clone(&replies),
+        );
         threads.push(leaf.thread(move || {
+            while times.lock().unwrap().is_empty() && !stopped.load(Ordering::Relaxed) {
+                thread::sleep(Duration::from_millis(50));
+            }
             if tcp_stream(&stopped, &bytes).is_err() {
                 broken.store(true, Ordering::Relaxed);
             }
@@ -54,13 +61,13 @@ impl Probe {
     }
 
     /// When the last reply came.
-    pub fn last_reply(&self) -> Option<Instant> {
+    pub(super) fn last_reply(&self) -> Option<Instant> {
         self.replies.lock().unwrap().last().copied()
     }
 
     /// Waits until the bundle has carried probes for half a second without a break.
     #[track_caller]
-    pub fn wait_until_steady(&self, limit: Duration) {
+    pub(super) fn wait_until_steady(&self, limit: Duration) {
         super::host::wait_for("a steady bundle", limit, || {
             let replies = self.replies.lock().unwrap();
             let since = Instant::now() - Duration::from_millis(500);
@@ -69,7 +76,7 @@ impl Probe {
     }
 
     /// From a moment to the first reply after it.
-    pub fn first_reply_after(&self, moment: Instant, limit: Duration) -> Option<Duration> {
+    pub(super) fn first_reply_after(&self, moment: Instant, limit: Duration) -> Option<Duration> {
         while moment.elapsed() < limit {
             let replies = self.replies.lock().unwrap();
             let first = replies.partition_point(|&at| at <= moment);
@@ -83,7 +90,7 @@ impl Probe {
     }
 
     /// The longest time without a reply since a moment.
-    pub fn longest_gap_since(&self, moment: Instant) -> Duration {
+    pub(super) fn longest_gap_since(&self, moment: Instant) -> Duration {
         let replies = self.replies.lock().unwrap();
         let mut last = moment;
         let mut longest = Duration::ZERO;
@@ -95,7 +102,7 @@ impl Probe {
     }
 
     /// Whether the TCP stream, opened at the start, still carries data.
-    pub fn tcp_alive(&self, limit: Duration) -> bool {
+    pub(super) fn tcp_alive(&self, limit: Duration) -> bool {
         let before = self.tcp_bytes.load(Ordering::Relaxed);
         let started = Instant::now();
         while started.elapsed() < limit {
@@ -111,7 +118,7 @@ impl Probe {
     }
 
     /// Links, addresses and routes that were deleted so far.
-    pub fn deletions(&self) -> Vec<&'static str> {
+    pub(super) fn deletions(&self) -> Vec<&'static str> {
         self.deletions.lock().unwrap().clone()
     }
 }

@@ -15,7 +15,7 @@ use rustix::termios::{OptionalActions, tcgetattr, tcsetattr};
 
 /// Which end of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum End {
+pub(super) enum End {
     Leaf,
     Hub,
 }
@@ -27,7 +27,7 @@ struct Line {
 }
 
 /// All lines between two hosts.
-pub struct Relay {
+pub(super) struct Relay {
     lines: Arc<Mutex<Vec<Line>>>,
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
@@ -50,7 +50,7 @@ fn new_end() -> (File, PathBuf) {
 }
 
 impl Relay {
-    pub fn new(count: usize) -> Self {
+    pub(super) fn new(count: usize) -> Self {
         let lines = (0..count)
             .map(|_| {
                 let ((leaf, leaf_name), (hub, hub_name)) = (new_end(), new_end());
@@ -67,12 +67,12 @@ impl Relay {
     }
 
     /// The terminal at one end of a line.
-    pub fn terminal(&self, line: usize, end: End) -> PathBuf {
+    pub(super) fn terminal(&self, line: usize, end: End) -> PathBuf {
         self.lines.lock().unwrap()[line].terminals[end as usize].clone()
     }
 
     /// Pulls lines out, or plugs them in again. There is no carrier: both ends hear silence.
-    pub fn set_cut(&self, which: impl IntoIterator<Item = usize>, cut: bool) {
+    pub(super) fn set_cut(&self, which: impl IntoIterator<Item = usize>, cut: bool) {
         let mut lines = self.lines.lock().unwrap();
         for line in which {
             lines[line].cut = cut;
@@ -80,7 +80,7 @@ impl Relay {
     }
 
     /// Gives one end of every line a new terminal, as after a restart of that host.
-    pub fn renew(&self, end: End) {
+    pub(super) fn renew(&self, end: End) {
         for line in self.lines.lock().unwrap().iter_mut() {
             let (master, name) = new_end();
             line.masters[end as usize] = master;

@@ -10,7 +10,7 @@ use super::relay::{End, Relay};
 
 /// How the links of a host are looked after.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Care {
+pub(super) enum Care {
     /// pppmon.
     Keeper,
     /// pppd with `persist`.
@@ -22,15 +22,15 @@ pub enum Care {
 }
 
 /// One end of the bundle.
-pub struct Side {
-    pub host: Host,
-    pub end: End,
-    pub care: Care,
+pub(super) struct Side {
+    pub(super) host: Host,
+    pub(super) end: End,
+    pub(super) care: Care,
     children: Vec<Child>,
     /// Goes into `[defaults]` of the configuration.
-    pub defaults: String,
+    pub(super) defaults: String,
     /// Goes into the bundle's entry.
-    pub extra: String,
+    pub(super) extra: String,
 }
 
 /// Options of pppd that all ways share; those of the keeper come from the tool itself.
@@ -38,7 +38,7 @@ const STOCK: &str = "nodetach multilink mrru 1500 nompshortseq bundle kb noccp n
     nodefaultroute lcp-echo-interval 1 lcp-echo-failure 2 local nocrtscts noauth";
 
 impl Side {
-    pub fn new(host: Host, end: End, care: Care) -> Self {
+    pub(super) fn new(host: Host, end: End, care: Care) -> Self {
         Self {
             host,
             end,
@@ -64,12 +64,12 @@ impl Side {
         }
     }
 
-    pub fn config_path(&self) -> PathBuf {
+    pub(super) fn config_path(&self) -> PathBuf {
         self.host.directory.join("pppmon.toml")
     }
 
     /// Writes the configuration for the lines as they are now.
-    pub fn write_config(&self, relay: &Relay, links: usize) {
+    pub(super) fn write_config(&self, relay: &Relay, links: usize) {
         let (local, remote) = self.addresses();
         let mut text = format!(
             "[defaults]\nstate_dir = \"{}\"\n{}\n[[bundle]]\nname = \"kb\"\nlocal = \"{local}\"\n\
@@ -87,7 +87,7 @@ impl Side {
     }
 
     /// Starts everything.
-    pub fn start(&mut self, relay: &Relay, links: usize) {
+    pub(super) fn start(&mut self, relay: &Relay, links: usize) {
         if self.care == Care::Keeper {
             self.write_config(relay, links);
             self.start_pppmon();
@@ -121,7 +121,7 @@ impl Side {
     }
 
     /// Starts pppmon with the configuration that is there.
-    pub fn start_pppmon(&mut self) {
+    pub(super) fn start_pppmon(&mut self) {
         let log = self.log();
         let child = self
             .host
@@ -137,7 +137,7 @@ impl Side {
     }
 
     /// Once, when the interface first appears, for those who cannot do it themselves.
-    pub fn add_route_once(&self) {
+    pub(super) fn add_route_once(&self) {
         if matches!(self.care, Care::Persist | Care::Loop) {
             wait_for("a route", Duration::from_secs(30), || {
                 self.host.shell(&format!("ip route replace {} dev ppp0 && echo ok", self.route()))
@@ -155,25 +155,25 @@ impl Side {
     }
 
     /// What it has printed so far.
-    pub fn log_text(&self) -> String {
+    pub(super) fn log_text(&self) -> String {
         let text = fs::read(self.log_path()).unwrap_or_default();
         String::from_utf8_lossy(&text).into_owned()
     }
 
     /// Process id of the supervisor started last.
-    pub fn pid(&self) -> u32 {
+    pub(super) fn pid(&self) -> u32 {
         self.children.last().unwrap().id()
     }
 
     /// Kills the supervisor started last, and nothing else.
-    pub fn kill_supervisor(&mut self) {
+    pub(super) fn kill_supervisor(&mut self) {
         let mut child = self.children.pop().unwrap();
         kill(child.id(), rustix::process::Signal::KILL);
         let _ = child.wait();
     }
 
     /// The host goes down: everything dies, its memory is empty, its terminals close.
-    pub fn power_off(&mut self, relay: &Relay) {
+    pub(super) fn power_off(&mut self, relay: &Relay) {
         self.host.reboot();
         for mut child in self.children.drain(..) {
             let _ = child.wait();
@@ -182,7 +182,7 @@ impl Side {
     }
 
     /// Output and exit code of a pppmon command on this host.
-    pub fn pppmon(&self, arguments: &[&str]) -> (String, i32) {
+    pub(super) fn pppmon(&self, arguments: &[&str]) -> (String, i32) {
         let output = self
             .host
             .command(env!("CARGO_BIN_EXE_pppmon"))
@@ -196,18 +196,18 @@ impl Side {
     }
 
     /// The interface's index; none if it is gone.
-    pub fn ifindex(&self) -> Option<u32> {
+    pub(super) fn ifindex(&self) -> Option<u32> {
         let text = self.host.shell("ip -o link show ppp0 2>/dev/null");
         text.split(':').next()?.trim().parse().ok()
     }
 
     /// Whether the route to the other side's network is there.
-    pub fn has_route(&self) -> bool {
+    pub(super) fn has_route(&self) -> bool {
         self.host.shell(&format!("ip route show {}", self.route())).contains("ppp0")
     }
 
     /// Process ids of the pppds that run there.
-    pub fn pppds(&self) -> Vec<u32> {
+    pub(super) fn pppds(&self) -> Vec<u32> {
         let pids = self.host.shell(
             "own=$(readlink /proc/self/ns/net); for p in /proc/[0-9]*; do \
              [ \"$(cat $p/comm 2>/dev/null)\" = pppd ] && \
