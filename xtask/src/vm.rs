@@ -24,7 +24,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 
 /// Debian packages the machine is made of, for the setup command.
-pub const PACKAGES: &[&str] = &["user-mode-linux", "busybox-static"];
+pub(crate) const PACKAGES: &[&str] = &["user-mode-linux", "busybox-static"];
 
 const KERNEL: &str = "/usr/bin/linux.uml";
 const MODULES: &str = "/usr/lib/uml/modules";
@@ -39,7 +39,7 @@ const CONSOLE_TAIL: usize = 60;
 
 /// What the guest gets.
 #[derive(Debug, Clone)]
-pub struct Options {
+pub(crate) struct Options {
     /// Directory for the run's files; on the host, removed afterwards.
     pub work_dir: PathBuf,
     /// Memory in MiB. The guest's writable disk is half of it.
@@ -56,7 +56,7 @@ pub struct Options {
 
 impl Options {
     /// One GiB of memory, ten minutes, output collected silently.
-    pub fn new(work_dir: impl Into<PathBuf>) -> Self {
+    pub(crate) fn new(work_dir: impl Into<PathBuf>) -> Self {
         Self {
             work_dir: work_dir.into(),
             memory_mib: 1024,
@@ -70,7 +70,7 @@ impl Options {
 
 /// A command that ran to its end inside the guest.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Outcome {
+pub(crate) struct Outcome {
     /// Exit status as a shell reports it: above 128 the command died by a signal.
     pub status: i32,
     /// Standard output and standard error in the order they were written.
@@ -82,7 +82,7 @@ pub struct Outcome {
 /// # Errors
 /// A missing package, a guest that panicked, hung past the timeout or went away without leaving
 /// an exit status; the message ends with the last lines of its console and its output so far.
-pub fn run(binary: &Path, args: &[OsString], options: &Options) -> Result<Outcome> {
+pub(crate) fn run(binary: &Path, args: &[OsString], options: &Options) -> Result<Outcome> {
     check_installed()?;
     let run_dir = RunDir::create(&options.work_dir)?;
     write_executable(&run_dir.file("init"), INIT.as_bytes())?;
@@ -180,7 +180,8 @@ impl Guest {
                     .as_bytes()
                     .iter()
                     .any(|b| b.is_ascii_whitespace() || *b == b','),
-                "the test machine cannot use {path:?}: white space or comma in the path",
+                "the test machine cannot use {}: white space or comma in the path",
+                path.display(),
             );
             let mut word = OsString::from(name);
             word.push(path);
@@ -396,7 +397,7 @@ mod tests {
             .args(["-c", &script])
             .output()
             .unwrap();
-        let expected: String = words.iter().map(|word| format!("<{word}>")).collect();
+        let expected = format!("<{}>", words.join("><"));
         assert_eq!(String::from_utf8(output.stdout).unwrap(), expected);
     }
 
