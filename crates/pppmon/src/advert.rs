@@ -82,7 +82,9 @@ impl Advert {
 pub fn wanted_key(tdb: &Tdb, pid: u32) -> Result<Option<String>> {
     let record = tdb.fetch(format!("pppd{pid}").as_bytes())?;
     Ok(record.and_then(|record| {
-        let text = String::from_utf8_lossy(&record).trim_end_matches('\0').to_owned();
+        let text = String::from_utf8_lossy(&record)
+            .trim_end_matches('\0')
+            .to_owned();
         let at = text.find("BUNDLE=")?;
         Some(text[at..].to_owned())
     }))
@@ -93,13 +95,21 @@ mod tests {
     use super::*;
 
     fn advert() -> Advert {
-        Advert { pid: 77, unit: 3, bundle: "office".into(), peer: String::new() }
+        Advert {
+            pid: 77,
+            unit: 3,
+            bundle: "office".into(),
+            peer: String::new(),
+        }
     }
 
     #[test]
     fn keys_are_those_pppd_builds() {
         assert_eq!(advert().key(), br#"BUNDLE=""//office"#);
-        let quoted = Advert { peer: r#"a"b\c"#.into(), ..advert() };
+        let quoted = Advert {
+            peer: r#"a"b\c"#.into(),
+            ..advert()
+        };
         assert_eq!(quoted.key(), br#"BUNDLE="a\"b\\c"//office"#);
     }
 
@@ -108,11 +118,17 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let tdb = Tdb::open(&dir.path().join("db")).unwrap();
         assert!(advert().publish(&tdb).unwrap());
-        assert!(!advert().publish(&tdb).unwrap(), "nothing to do the second time");
+        assert!(
+            !advert().publish(&tdb).unwrap(),
+            "nothing to do the second time"
+        );
         let owner = tdb.fetch(br#"BUNDLE=""//office"#).unwrap().unwrap();
         assert_eq!(tdb.fetch(b"UNIT=3").unwrap().unwrap(), owner);
         let record = tdb.fetch(&owner).unwrap().unwrap();
-        assert_eq!(record, b"PPPD_PID=77;UNIT=3;IFNAME=ppp3;BUNDLE=\"\"//office\0");
+        assert_eq!(
+            record,
+            b"PPPD_PID=77;UNIT=3;IFNAME=ppp3;BUNDLE=\"\"//office\0"
+        );
     }
 
     #[test]
@@ -131,7 +147,10 @@ mod tests {
         let tdb = Tdb::open(&dir.path().join("db")).unwrap();
         let record = b"PPPD_PID=5;UNIT=4;IFNAME=ppp4;BUNDLE=\"hub\"//office\0";
         tdb.store(b"pppd5", record).unwrap();
-        assert_eq!(wanted_key(&tdb, 5).unwrap().as_deref(), Some("BUNDLE=\"hub\"//office"));
+        assert_eq!(
+            wanted_key(&tdb, 5).unwrap().as_deref(),
+            Some("BUNDLE=\"hub\"//office")
+        );
         assert_eq!(wanted_key(&tdb, 6).unwrap(), None);
     }
 }

@@ -43,7 +43,11 @@ pub struct Backoff {
 impl Backoff {
     /// Starts at `first`, doubles, never exceeds `max`.
     pub fn new(first: Duration, max: Duration) -> Self {
-        Self { first: first.min(max), max, attempts: 0 }
+        Self {
+            first: first.min(max),
+            max,
+            attempts: 0,
+        }
     }
 
     /// The delay before the next attempt.
@@ -78,7 +82,10 @@ mod tests {
         for _ in 0..12 {
             let delay = backoff.next(&mut jitter);
             let expected = Duration::from_millis(nominal.min(30_000));
-            assert!(delay <= expected && delay >= expected * 3 / 4, "{delay:?} for {expected:?}");
+            assert!(
+                delay <= expected && delay >= expected * 3 / 4,
+                "{delay:?} for {expected:?}"
+            );
             nominal *= 2;
         }
         backoff.reset();

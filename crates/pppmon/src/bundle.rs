@@ -202,7 +202,10 @@ impl Bundle {
 
     /// How many links are attached.
     pub fn attached(&self) -> usize {
-        self.links.iter().filter(|link| link.state() == LinkState::Attached).count()
+        self.links
+            .iter()
+            .filter(|link| link.state() == LinkState::Attached)
+            .count()
     }
 
     /// Addresses agreed last.
@@ -256,7 +259,11 @@ impl Bundle {
         let up = self.state() == State::Open;
         if up != self.network_up {
             self.network_up = up;
-            actions.push(if up { Action::NetworkUp } else { Action::NetworkDown });
+            actions.push(if up {
+                Action::NetworkUp
+            } else {
+                Action::NetworkDown
+            });
         }
     }
 
@@ -400,7 +407,10 @@ impl Bundle {
 
     /// All links are stopped and started again, with sequence numbers at zero.
     fn barrier(&mut self, now: Duration, actions: &mut Vec<Action>) {
-        if matches!(self.phase, Phase::Down | Phase::Barrier(_) | Phase::Settling(_)) {
+        if matches!(
+            self.phase,
+            Phase::Down | Phase::Barrier(_) | Phase::Settling(_)
+        ) {
             return;
         }
         if let Some(last) = self.last_barrier
@@ -455,7 +465,8 @@ impl Bundle {
                     if let (Some(before), Some(after)) = (self.agreed.local, agreed.local)
                         && before != after
                     {
-                        let text = format!("the peer insists on address {after} instead of {before}");
+                        let text =
+                            format!("the peer insists on address {after} instead of {before}");
                         actions.push(Action::Alarm(text));
                     }
                     self.agreed = agreed;
@@ -481,7 +492,12 @@ impl Bundle {
     }
 
     fn apply(&mut self, index: usize, effects: Effects, now: Duration, actions: &mut Vec<Action>) {
-        actions.extend(effects.actions.into_iter().map(|action| Action::Link(index, action)));
+        actions.extend(
+            effects
+                .actions
+                .into_iter()
+                .map(|action| Action::Link(index, action)),
+        );
         let name = format!("link {}", self.links[index].name());
         for news in effects.news {
             match news {
@@ -548,8 +564,12 @@ impl Bundle {
         )));
         let effects = self.links[index].stop(LinkState::PeerDoesNotJoin, now);
         self.outcasts_until.get_or_insert(now + OUTCAST_RETRY);
-        actions
-            .extend(effects.actions.into_iter().map(|action| Action::Link(index, action)));
+        actions.extend(
+            effects
+                .actions
+                .into_iter()
+                .map(|action| Action::Link(index, action)),
+        );
         actions.push(Action::Link(index, link::Action::Detach));
     }
 
@@ -561,7 +581,11 @@ impl Bundle {
                     .to_owned(),
             ));
         }
-        self.solo = Some(Solo { link: index, until: now + SOLO_TRIAL, tried: tried + 1 });
+        self.solo = Some(Solo {
+            link: index,
+            until: now + SOLO_TRIAL,
+            tried: tried + 1,
+        });
         for other in (0..self.links.len()).filter(|&other| other != index) {
             if self.links[other].is_running() {
                 let effects = self.links[other].stop(LinkState::Idle, now);
@@ -615,7 +639,9 @@ impl Bundle {
             && self.attached() > 0
         {
             self.last_sample = None;
-            actions.push(Action::Alarm("every frame is dropped as old; resynchronising".into()));
+            actions.push(Action::Alarm(
+                "every frame is dropped as old; resynchronising".into(),
+            ));
             self.barrier(now, &mut actions);
             return actions;
         }
@@ -648,7 +674,10 @@ impl Bundle {
                     && self.attached() >= 2
                     && self.joined_at + NO_ANSWER <= now =>
             {
-                let first = self.links.iter().position(|l| l.state() == LinkState::Attached);
+                let first = self
+                    .links
+                    .iter()
+                    .position(|l| l.state() == LinkState::Attached);
                 self.go_solo(first.unwrap_or(0), 0, now, &mut actions);
             }
             _ => {}

@@ -83,6 +83,18 @@ pub enum Step {
     Reboot,
 }
 
+impl Step {
+    /// As said in the log.
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::Relink => "restarting all links",
+            Self::RestartBundle => "restarting all bundles",
+            Self::StopFeeding => "no longer feeding the hardware watchdog",
+            Self::Reboot => "restarting the machine",
+        }
+    }
+}
+
 /// The file.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -279,17 +291,26 @@ pub fn resolve(loaded: &Loaded<FileLayer>) -> Result<Settings, ConfigError> {
     let defaults = &layer.defaults;
     let at = |span, reason: String| Err(loaded.error_at(span, reason));
 
-    let lcp_echo = defaults.lcp_echo.as_ref().map_or((1, 2), |echo| *echo.get_ref());
+    let lcp_echo = defaults
+        .lcp_echo
+        .as_ref()
+        .map_or((1, 2), |echo| *echo.get_ref());
     if let Some(echo) = &defaults.lcp_echo
         && (lcp_echo.0 == 0 || lcp_echo.1 == 0)
     {
-        return at(echo.span(), "both numbers of lcp_echo must be at least 1".into());
+        return at(
+            echo.span(),
+            "both numbers of lcp_echo must be at least 1".into(),
+        );
     }
     let mrru = defaults.mrru.as_ref().map_or(1500, |mrru| *mrru.get_ref());
     if let Some(spanned) = &defaults.mrru
         && !(68..=2040).contains(&mrru)
     {
-        return at(spanned.span(), format!("mrru {mrru} is not between 68 and 2040"));
+        return at(
+            spanned.span(),
+            format!("mrru {mrru} is not between 68 and 2040"),
+        );
     }
     let mut timing = Timing::default();
     if let Some(span) = defaults.backoff_max {
@@ -298,7 +319,10 @@ pub fn resolve(loaded: &Loaded<FileLayer>) -> Result<Settings, ConfigError> {
     if let Some(spanned) = &defaults.auth_backoff {
         let (first, max) = *spanned.get_ref();
         if first.0 > max.0 {
-            return at(spanned.span(), "the first auth_backoff is longer than the last".into());
+            return at(
+                spanned.span(),
+                "the first auth_backoff is longer than the last".into(),
+            );
         }
         timing.auth = (first.0, max.0);
     }
@@ -309,19 +333,31 @@ pub fn resolve(loaded: &Loaded<FileLayer>) -> Result<Settings, ConfigError> {
     let mut seen = Seen::default();
     let mut bundles = Vec::new();
     for bundle in &layer.bundle {
-        bundles.push(resolve_bundle(loaded, bundle, timing, mrru, lcp_echo, &mut seen)?);
+        bundles.push(resolve_bundle(
+            loaded, bundle, timing, mrru, lcp_echo, &mut seen,
+        )?);
     }
     if bundles.is_empty() {
         return at(0..0, "no [[bundle]] is configured".into());
     }
     Ok(Settings {
-        pppd: defaults.pppd.clone().unwrap_or_else(|| "/usr/sbin/pppd".into()),
+        pppd: defaults
+            .pppd
+            .clone()
+            .unwrap_or_else(|| "/usr/sbin/pppd".into()),
         database: defaults.database.clone(),
-        state_dir: defaults.state_dir.clone().unwrap_or_else(|| STATE_DIR.into()),
+        state_dir: defaults
+            .state_dir
+            .clone()
+            .unwrap_or_else(|| STATE_DIR.into()),
         run_dir: defaults.run_dir.clone().unwrap_or_else(|| RUN_DIR.into()),
         holder: defaults.holder.unwrap_or(true),
         pool: layer.hub.pool.as_ref().map(|pool| *pool.get_ref()),
-        watchdog: layer.watchdog.as_ref().map(|w| resolve_watchdog(loaded, w)).transpose()?,
+        watchdog: layer
+            .watchdog
+            .as_ref()
+            .map(|w| resolve_watchdog(loaded, w))
+            .transpose()?,
         bundles,
     })
 }
@@ -362,26 +398,38 @@ fn resolve_bundle(
         let reason = format!("bundle name {name:?} may only have letters, digits, `_`, `.`, `-`");
         return Err(at(span, reason));
     }
-    seen.claim(format!("the name {name}"), &name).map_err(|reason| at(span.clone(), reason))?;
+    seen.claim(format!("the name {name}"), &name)
+        .map_err(|reason| at(span.clone(), reason))?;
     if let Some(ifname) = &bundle.ifname {
         let text = ifname.get_ref();
         if text.is_empty() || text.len() > 15 || !is_plain(text) {
-            return Err(at(ifname.span(), format!("{text:?} cannot be an interface name")));
+            return Err(at(
+                ifname.span(),
+                format!("{text:?} cannot be an interface name"),
+            ));
         }
-        seen.claim(format!("interface {text}"), &name).map_err(|r| at(ifname.span(), r))?;
+        seen.claim(format!("interface {text}"), &name)
+            .map_err(|r| at(ifname.span(), r))?;
     }
     if let Some(local) = &bundle.local {
         seen.claim(format!("address {}", local.get_ref()), &name)
             .map_err(|reason| at(local.span(), reason))?;
     }
-    let remote = bundle.remote.as_ref().map_or(Remote::FromPeer, |remote| *remote.get_ref());
+    let remote = bundle
+        .remote
+        .as_ref()
+        .map_or(Remote::FromPeer, |remote| *remote.get_ref());
     if let (Remote::Address(address), Some(remote)) = (remote, &bundle.remote) {
-        seen.claim(format!("address {address}"), &name).map_err(|r| at(remote.span(), r))?;
+        seen.claim(format!("address {address}"), &name)
+            .map_err(|r| at(remote.span(), r))?;
     }
     if let (Remote::Pool, Some(remote)) = (remote, &bundle.remote)
         && loaded.layer.hub.pool.is_none()
     {
-        return Err(at(remote.span(), "remote = \"pool\" needs a pool in [hub]".into()));
+        return Err(at(
+            remote.span(),
+            "remote = \"pool\" needs a pool in [hub]".into(),
+        ));
     }
     for (name, value) in [("remote_name", &bundle.remote_name), ("user", &bundle.user)] {
         if let Some(value) = value
@@ -411,25 +459,40 @@ fn resolve_bundle(
         return Err(at(min.span(), reason));
     }
     if bundle.mode == Mode::Classic && links.len() > 1 {
-        return Err(at(span, format!("bundle {name}: classic mode takes one link")));
+        return Err(at(
+            span,
+            format!("bundle {name}: classic mode takes one link"),
+        ));
     }
     Ok(BundleSettings {
         name,
-        ifname: bundle.ifname.as_ref().map(|ifname| ifname.get_ref().clone()),
+        ifname: bundle
+            .ifname
+            .as_ref()
+            .map(|ifname| ifname.get_ref().clone()),
         mode: bundle.mode,
         local: bundle.local.as_ref().map(|local| *local.get_ref()),
         remote,
         ipv6: bundle.ipv6,
         min_links,
         routes: bundle.routes.clone(),
-        fallback: bundle.fallback.as_ref().map_or(Fallback::Unreachable, |f| *f.get_ref()),
+        fallback: bundle
+            .fallback
+            .as_ref()
+            .map_or(Fallback::Unreachable, |f| *f.get_ref()),
         short_sequences: bundle.short_sequences,
-        remote_name: bundle.remote_name.as_ref().map(|name| name.get_ref().clone()),
+        remote_name: bundle
+            .remote_name
+            .as_ref()
+            .map(|name| name.get_ref().clone()),
         user: bundle.user.as_ref().map(|user| user.get_ref().clone()),
         require_auth: bundle.require_auth,
         up: bundle.up.clone(),
         down: bundle.down.clone(),
-        timing: Timing { holdoff: bundle.holdoff.map_or(Duration::ZERO, |span| span.0), ..timing },
+        timing: Timing {
+            holdoff: bundle.holdoff.map_or(Duration::ZERO, |span| span.0),
+            ..timing
+        },
         mrru,
         lcp_echo,
         links,
@@ -477,23 +540,39 @@ fn resolve_link(
             return Err(at(bundle_span.clone(), reason));
         }
         [_, second, ..] => {
-            return Err(at(second.0.clone(), "a link is of one kind; this is the second".into()));
+            return Err(at(
+                second.0.clone(),
+                "a link is of one kind; this is the second".into(),
+            ));
         }
     };
     if let Some(device) = kind.exclusive() {
-        seen.claim(device, bundle).map_err(|reason| at(span, reason))?;
+        seen.claim(device, bundle)
+            .map_err(|reason| at(span, reason))?;
     }
     let name = match &link.name {
         Some(name) if is_plain(name.get_ref()) => name.get_ref().clone(),
         Some(name) => {
-            let reason = format!("link name {:?} may only have letters, digits, `_`, `.`, `-`", name.get_ref());
+            let reason = format!(
+                "link name {:?} may only have letters, digits, `_`, `.`, `-`",
+                name.get_ref()
+            );
             return Err(at(name.span(), reason));
         }
         None => format!("link{}", number + 1),
     };
-    let name_span = link.name.as_ref().map_or(bundle_span.clone(), Spanned::span);
-    seen.claim(format!("link name {bundle}/{name}"), bundle).map_err(|r| at(name_span, r))?;
-    Ok(LinkSettings { name, kind, options: link.options.clone(), carrier: link.carrier })
+    let name_span = link
+        .name
+        .as_ref()
+        .map_or(bundle_span.clone(), Spanned::span);
+    seen.claim(format!("link name {bundle}/{name}"), bundle)
+        .map_err(|r| at(name_span, r))?;
+    Ok(LinkSettings {
+        name,
+        kind,
+        options: link.options.clone(),
+        carrier: link.carrier,
+    })
 }
 
 fn resolve_watchdog(
@@ -503,16 +582,25 @@ fn resolve_watchdog(
     let timeout = layer.timeout.get_ref().0;
     let at = |span, reason: &str| Err(loaded.error_at(span, reason));
     if timeout < Duration::from_secs(1) {
-        return at(layer.timeout.span(), "a watchdog timeout below 1 s is not useful");
+        return at(
+            layer.timeout.span(),
+            "a watchdog timeout below 1 s is not useful",
+        );
     }
     if layer.ping.is_empty() {
         return at(layer.timeout.span(), "the watchdog has nobody to ping");
     }
-    let interval = layer.interval.as_ref().map_or(Duration::from_secs(1), |span| span.get_ref().0);
+    let interval = layer
+        .interval
+        .as_ref()
+        .map_or(Duration::from_secs(1), |span| span.get_ref().0);
     if let Some(span) = &layer.interval
         && (interval.is_zero() || interval > timeout)
     {
-        return at(span.span(), "the ping interval must lie between 0 and the timeout");
+        return at(
+            span.span(),
+            "the ping interval must lie between 0 and the timeout",
+        );
     }
     Ok(WatchdogSettings {
         ping: layer.ping.clone(),
@@ -520,7 +608,10 @@ fn resolve_watchdog(
         boot_timeout: layer.boot_timeout.map_or(timeout * 2, |span| span.0),
         interval,
         device: layer.device.clone(),
-        action: layer.action.clone().unwrap_or_else(|| vec![Step::Relink, Step::RestartBundle]),
+        action: layer
+            .action
+            .clone()
+            .unwrap_or_else(|| vec![Step::Relink, Step::RestartBundle]),
         max_reboots_per_hour: layer.max_reboots_per_hour.unwrap_or(2),
         dry_run: layer.dry_run.unwrap_or(false),
     })
@@ -528,7 +619,9 @@ fn resolve_watchdog(
 
 fn is_plain(name: &str) -> bool {
     !name.is_empty()
-        && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-'))
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-'))
 }
 
 #[cfg(test)]
@@ -548,7 +641,10 @@ mod tests {
         let settings =
             settings("[[bundle]]\nname = \"a\"\n[[bundle.link]]\ntty = \"/dev/ttyS0\"\n").unwrap();
         let bundle = &settings.bundles[0];
-        assert_eq!((bundle.mode, bundle.min_links, bundle.mrru), (Mode::Keeper, 1, 1500));
+        assert_eq!(
+            (bundle.mode, bundle.min_links, bundle.mrru),
+            (Mode::Keeper, 1, 1500)
+        );
         assert_eq!(bundle.links[0].name, "link1");
         assert_eq!(bundle.lcp_echo, (1, 2));
     }
@@ -560,24 +656,66 @@ mod tests {
         let b = "[[bundle]]\nname = \"b\"\n";
         for (text, expected) in [
             (String::new(), "/etc/p.toml:1:1: no [[bundle]]"),
-            (format!("{a}{l}{a}{l}"), "/etc/p.toml:6:8: the name a is already used"),
-            (format!("{a}{l}{b}{l}"), "/etc/p.toml:8:7: line /dev/ttyS0 is already used by bundle a"),
-            (format!("{a}{l}command = \"x\"\n"), "/etc/p.toml:5:11: a link is of one kind"),
-            (format!("{a}[[bundle.link]]\n"), "/etc/p.toml:2:8: link 1 of bundle a needs one of"),
-            (a.to_owned(), "/etc/p.toml:2:8: bundle a has no [[bundle.link]]"),
-            (format!("{a}min_links = 2\n{l}"), "/etc/p.toml:3:13: min_links 2 is not between 1 and 1"),
-            (format!("{a}ifname = \"much-too-long-name\"\n{l}"), "/etc/p.toml:3:10: "),
-            (format!("{a}remote = \"nobody\"\n{l}"), "/etc/p.toml:3:10: \"nobody\" is neither"),
-            (format!("{a}remote = \"pool\"\n{l}"), "/etc/p.toml:3:10: remote = \"pool\" needs"),
-            (format!("{a}routes = [\"10.0.0.1/24\"]\n{l}"), "/etc/p.toml:3:10: \"10.0.0.1/24\" has"),
-            (format!("{a}speed = 3\n{l}"), "/etc/p.toml:3:1: unknown field `speed`"),
-            (format!("{a}fallback = \"none\"\n{l}"), "/etc/p.toml:3:12: fallback is for"),
+            (
+                format!("{a}{l}{a}{l}"),
+                "/etc/p.toml:6:8: the name a is already used",
+            ),
+            (
+                format!("{a}{l}{b}{l}"),
+                "/etc/p.toml:8:7: line /dev/ttyS0 is already used by bundle a",
+            ),
+            (
+                format!("{a}{l}command = \"x\"\n"),
+                "/etc/p.toml:5:11: a link is of one kind",
+            ),
+            (
+                format!("{a}[[bundle.link]]\n"),
+                "/etc/p.toml:2:8: link 1 of bundle a needs one of",
+            ),
+            (
+                a.to_owned(),
+                "/etc/p.toml:2:8: bundle a has no [[bundle.link]]",
+            ),
+            (
+                format!("{a}min_links = 2\n{l}"),
+                "/etc/p.toml:3:13: min_links 2 is not between 1 and 1",
+            ),
+            (
+                format!("{a}ifname = \"much-too-long-name\"\n{l}"),
+                "/etc/p.toml:3:10: ",
+            ),
+            (
+                format!("{a}remote = \"nobody\"\n{l}"),
+                "/etc/p.toml:3:10: \"nobody\" is neither",
+            ),
+            (
+                format!("{a}remote = \"pool\"\n{l}"),
+                "/etc/p.toml:3:10: remote = \"pool\" needs",
+            ),
+            (
+                format!("{a}routes = [\"10.0.0.1/24\"]\n{l}"),
+                "/etc/p.toml:3:10: \"10.0.0.1/24\" has",
+            ),
+            (
+                format!("{a}speed = 3\n{l}"),
+                "/etc/p.toml:3:1: unknown field `speed`",
+            ),
+            (
+                format!("{a}fallback = \"none\"\n{l}"),
+                "/etc/p.toml:3:12: fallback is for",
+            ),
             (
                 format!("{a}local = \"10.0.0.1\"\nremote = \"10.0.0.1\"\n{l}"),
                 "/etc/p.toml:4:10: address 10.0.0.1 is already used",
             ),
-            (format!("[defaults]\nlcp_echo = [0, 2]\n{a}{l}"), "/etc/p.toml:2:12: both"),
-            (format!("[defaults]\nmrru = 5000\n{a}{l}"), "/etc/p.toml:2:8: mrru 5000"),
+            (
+                format!("[defaults]\nlcp_echo = [0, 2]\n{a}{l}"),
+                "/etc/p.toml:2:12: both",
+            ),
+            (
+                format!("[defaults]\nmrru = 5000\n{a}{l}"),
+                "/etc/p.toml:2:8: mrru 5000",
+            ),
             (
                 format!("[watchdog]\nping = []\ntimeout = \"60s\"\n{a}{l}"),
                 "/etc/p.toml:3:11: the watchdog has nobody",
@@ -595,6 +733,9 @@ mod tests {
              [[bundle]]\nname = \"a\"\n[[bundle.link]]\ncommand = \"x\"\n",
         )
         .unwrap();
-        assert_eq!(settings.watchdog.unwrap().boot_timeout, Duration::from_secs(60));
+        assert_eq!(
+            settings.watchdog.unwrap().boot_timeout,
+            Duration::from_secs(60)
+        );
     }
 }

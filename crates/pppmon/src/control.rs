@@ -28,7 +28,10 @@ pub enum Request {
     /// For [`Answer::status`].
     Status,
     /// For [`Answer::routes`].
-    Routes,
+    Routes {
+        /// Only this bundle.
+        bundle: Option<String>,
+    },
     /// Switch on.
     Up {
         /// BUNDLE or BUNDLE/LINK.
@@ -69,7 +72,10 @@ pub struct Answer {
 impl Answer {
     /// A refusal.
     pub fn refused(reason: impl Into<String>) -> Self {
-        Self { error: Some(reason.into()), ..Self::default() }
+        Self {
+            error: Some(reason.into()),
+            ..Self::default()
+        }
     }
 }
 
@@ -99,26 +105,35 @@ impl Control {
         let listener = UnixListener::bind(path)?;
         fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
         listener.set_nonblocking(true)?;
-        Ok(Self { listener, path: path.to_owned(), clients: Vec::new() })
+        Ok(Self {
+            listener,
+            path: path.to_owned(),
+            clients: Vec::new(),
+        })
     }
 
     /// Descriptors to poll: for each whether writing is waited for too.
     pub fn descriptors(&self) -> impl Iterator<Item = (BorrowedFd<'_>, bool)> {
-        std::iter::once((self.listener.as_fd(), false))
-            .chain(self.clients.iter().map(|c| (c.stream.as_fd(), !c.unsent.is_empty())))
+        std::iter::once((self.listener.as_fd(), false)).chain(
+            self.clients
+                .iter()
+                .map(|c| (c.stream.as_fd(), !c.unsent.is_empty())),
+        )
     }
 
     /// When a client runs out of time.
     pub fn deadline(&self) -> Option<Duration> {
-        self.clients.iter().map(|client| client.last_active + PATIENCE).min()
+        self.clients
+            .iter()
+            .map(|client| client.last_active + PATIENCE)
+            .min()
     }
 
     /// Accepts, reads, answers through `serve`, writes; drops clients that misbehave.
     pub fn serve(&mut self, now: Duration, mut serve: impl FnMut(Request) -> Answer) {
         while let Ok((stream, _)) = self.listener.accept() {
-            let allowed = rustix::net::sockopt::socket_peercred(&stream).is_ok_and(|peer| {
-                peer.uid.is_root() || peer.uid == rustix::process::geteuid()
-            });
+            let allowed = rustix::net::sockopt::socket_peercred(&stream)
+                .is_ok_and(|peer| peer.uid.is_root() || peer.uid == rustix::process::geteuid());
             if allowed && self.clients.len() < CLIENTS_MAX && stream.set_nonblocking(true).is_ok() {
                 self.clients.push(Client {
                     stream,
@@ -176,7 +191,9 @@ impl Client {
             let Ok(request) = serde_json::from_slice(&line) else {
                 return false; // not a client of ours
             };
-            let Ok(answer) = serde_json::to_vec(&serve(request)) else { return false };
+            let Ok(answer) = serde_json::to_vec(&serve(request)) else {
+                return false;
+            };
             self.unsent.extend(answer);
             self.unsent.push(b'\n');
         }
@@ -226,7 +243,9 @@ mod tests {
     }
 
     fn is_closed(stream: &mut UnixStream) -> bool {
-        stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+        stream
+            .set_read_timeout(Some(Duration::from_secs(5)))
+            .unwrap();
         match stream.read(&mut [0; 16]) {
             Ok(0) => true,
             Ok(_) => false,
@@ -237,7 +256,10 @@ mod tests {
     #[test]
     fn only_the_owner_may_connect_and_the_socket_is_removed() {
         let (_dir, control, path) = fixture();
-        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(
+            fs::metadata(&path).unwrap().permissions().mode() & 0o777,
+            0o600
+        );
         drop(control);
         assert!(!path.exists());
     }
@@ -289,8 +311,13 @@ mod tests {
     fn a_client_that_does_not_read_holds_nobody_up() {
         let (_dir, mut control, path) = fixture();
         let mut stalled = UnixStream::connect(&path).unwrap();
-        let big = Answer { routes: Some(vec!["x".repeat(1 << 20)]), ..Answer::default() };
-        stalled.write_all(b"{\"command\":\"routes\"}\n").unwrap();
+        let big = Answer {
+            routes: Some(vec!["x".repeat(1 << 20)]),
+            ..Answer::default()
+        };
+        stalled
+            .write_all(b"{\"command\":\"routes\",\"bundle\":null}\n")
+            .unwrap();
         control.serve(Duration::ZERO, |_| big.clone());
         let mut other = UnixStream::connect(&path).unwrap();
         other.write_all(b"{\"command\":\"status\"}\n").unwrap();
@@ -303,8 +330,9 @@ mod tests {
     #[test]
     fn too_many_clients_are_turned_away() {
         let (_dir, mut control, path) = fixture();
-        let mut clients: Vec<_> =
-            (0..40).map(|_| UnixStream::connect(&path).unwrap()).collect();
+        let mut clients: Vec<_> = (0..40)
+            .map(|_| UnixStream::connect(&path).unwrap())
+            .collect();
         control.serve(Duration::ZERO, |_| Answer::default());
         assert_eq!(control.clients.len(), CLIENTS_MAX);
         assert!(is_closed(clients.last_mut().unwrap()));

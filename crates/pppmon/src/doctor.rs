@@ -22,7 +22,10 @@ pub struct Finding {
 }
 
 fn finding(subject: impl Into<String>, result: Result<String, String>) -> Finding {
-    Finding { subject: subject.into(), result }
+    Finding {
+        subject: subject.into(),
+        result,
+    }
 }
 
 /// Looks at everything.
@@ -57,7 +60,10 @@ pub fn examine(settings: &Settings) -> Vec<Finding> {
 }
 
 fn needs_multilink(settings: &Settings) -> bool {
-    settings.bundles.iter().any(|bundle| bundle.mode == Mode::Keeper)
+    settings
+        .bundles
+        .iter()
+        .any(|bundle| bundle.mode == Mode::Keeper)
 }
 
 fn privileges() -> Result<String, String> {
@@ -90,7 +96,10 @@ fn kernel(settings: &Settings) -> Result<String, String> {
 
 fn program(path: &Path, settings: &Settings) -> Result<String, String> {
     let facts = pppd::examine(path).map_err(|error| {
-        format!("{}: install the package ppp", nightshift_common::error::chain(&error))
+        format!(
+            "{}: install the package ppp",
+            nightshift_common::error::chain(&error)
+        )
     })?;
     if needs_multilink(settings) && facts.database.is_none() {
         return Err(format!("{} was built without multilink", path.display()));
@@ -100,12 +109,18 @@ fn program(path: &Path, settings: &Settings) -> Result<String, String> {
         .output()
         .map_err(|error| format!("cannot run {}: {error}", path.display()))?;
     let text = [output.stdout, output.stderr].concat();
-    let line = String::from_utf8_lossy(&text).lines().next().unwrap_or_default().to_owned();
+    let line = String::from_utf8_lossy(&text)
+        .lines()
+        .next()
+        .unwrap_or_default()
+        .to_owned();
     Ok(format!("{}: {line}", path.display()))
 }
 
 fn database(settings: &Settings) -> Result<String, String> {
-    let built_in = pppd::examine(&settings.pppd).ok().and_then(|facts| facts.database);
+    let built_in = pppd::examine(&settings.pppd)
+        .ok()
+        .and_then(|facts| facts.database);
     let path = match (&settings.database, &built_in) {
         (Some(configured), Some(built_in)) if configured != built_in => {
             return Err(format!(
@@ -128,8 +143,8 @@ fn database(settings: &Settings) -> Result<String, String> {
 
 fn terminal(device: &Path) -> Result<String, String> {
     use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
-    let metadata = std::fs::metadata(device)
-        .map_err(|error| format!("{}: {error}", device.display()))?;
+    let metadata =
+        std::fs::metadata(device).map_err(|error| format!("{}: {error}", device.display()))?;
     if !metadata.file_type().is_char_device() {
         return Err(format!("{} is not a terminal", device.display()));
     }
@@ -170,13 +185,28 @@ mod tests {
         assert_eq!(report(std::slice::from_ref(&good)).1, Exit::Done);
         let (text, exit) = report(&[good, bad]);
         assert_eq!(exit, Exit::Attention);
-        assert!(text.contains("BAD  b                broken: fix it"), "{text}");
+        assert!(
+            text.contains("BAD  b                broken: fix it"),
+            "{text}"
+        );
     }
 
     #[test]
     fn a_terminal_must_be_one() {
-        assert!(terminal(Path::new("/dev/null")).unwrap_err().contains("is not a terminal"));
-        assert!(terminal(Path::new("/nonexistent")).unwrap_err().contains("No such file"));
-        assert!(terminal(Path::new("/etc/passwd")).unwrap_err().contains("is not a terminal"));
+        assert!(
+            terminal(Path::new("/dev/null"))
+                .unwrap_err()
+                .contains("is not a terminal")
+        );
+        assert!(
+            terminal(Path::new("/nonexistent"))
+                .unwrap_err()
+                .contains("No such file")
+        );
+        assert!(
+            terminal(Path::new("/etc/passwd"))
+                .unwrap_err()
+                .contains("is not a terminal")
+        );
     }
 }

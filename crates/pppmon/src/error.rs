@@ -88,7 +88,9 @@ impl Report for Error {
 
     fn hint(&self) -> Option<String> {
         match self {
-            Self::Pppd { .. } => Some("install the package ppp, or set `pppd` in [defaults]".into()),
+            Self::Pppd { .. } => {
+                Some("install the package ppp, or set `pppd` in [defaults]".into())
+            }
             Self::NoMultilink(_) => {
                 Some("use a pppd built with HAVE_MULTILINK, or mode = \"classic\"".into())
             }

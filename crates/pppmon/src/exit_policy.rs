@@ -102,7 +102,9 @@ pub fn classify(exit: Exit, life: &Life) -> (Family, Next) {
         Exit::Code(code) => code,
         Exit::Signal(_) => 16,
     };
-    let in_auth_window = life.since_auth_failure.is_some_and(|since| since < AUTH_WINDOW);
+    let in_auth_window = life
+        .since_auth_failure
+        .is_some_and(|since| since < AUTH_WINDOW);
     let auth = (Family::Auth, Next::AuthHold);
     match code {
         11 | 19 | 21 => auth,
@@ -199,31 +201,60 @@ mod tests {
 
     #[test]
     fn negotiation_failures_differ_by_what_came_before() {
-        let joined = Life { attached: true, ..life() };
+        let joined = Life {
+            attached: true,
+            ..life()
+        };
         assert_eq!(classify(Exit::Code(10), &joined).1, Next::Barrier);
-        let paced = Life { lasted: Duration::from_secs(10), ..life() };
+        let paced = Life {
+            lasted: Duration::from_secs(10),
+            ..life()
+        };
         assert_eq!(classify(Exit::Code(10), &paced).1, Next::Paced);
-        let renegotiated = Life { renegotiated: true, attached: true, ..life() };
+        let renegotiated = Life {
+            renegotiated: true,
+            attached: true,
+            ..life()
+        };
         assert_eq!(classify(Exit::Code(16), &renegotiated).1, Next::Barrier);
-        let ours = Life { renegotiated: true, stopped_by_us: true, ..life() };
+        let ours = Life {
+            renegotiated: true,
+            stopped_by_us: true,
+            ..life()
+        };
         assert_eq!(classify(Exit::Code(16), &ours).1, Next::Nothing);
     }
 
     #[test]
     fn a_refused_password_is_one_family() {
-        let after = Life { since_auth_failure: Some(Duration::from_secs(20)), ..life() };
+        let after = Life {
+            since_auth_failure: Some(Duration::from_secs(20)),
+            ..life()
+        };
         for code in [19, 16, 8] {
-            assert_eq!(classify(Exit::Code(code), &after), (Family::Auth, Next::AuthHold));
+            assert_eq!(
+                classify(Exit::Code(code), &after),
+                (Family::Auth, Next::AuthHold)
+            );
         }
-        let long_ago = Life { since_auth_failure: Some(Duration::from_secs(600)), ..life() };
+        let long_ago = Life {
+            since_auth_failure: Some(Duration::from_secs(600)),
+            ..life()
+        };
         assert_eq!(classify(Exit::Code(16), &long_ago).1, Next::Quick);
-        let said = Life { auth_failed: true, ..life() };
+        let said = Life {
+            auth_failed: true,
+            ..life()
+        };
         assert_eq!(classify(Exit::Code(16), &said).1, Next::AuthHold);
     }
 
     #[test]
     fn a_stale_channel_is_detached() {
-        let stale = Life { stale_channel: true, ..life() };
+        let stale = Life {
+            stale_channel: true,
+            ..life()
+        };
         assert_eq!(classify(Exit::Code(1), &stale).1, Next::Detach);
     }
 }

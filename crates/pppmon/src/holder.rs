@@ -91,7 +91,9 @@ impl Keeping {
     pub fn take(&mut self, bundle: &str) -> Option<OwnedFd> {
         match self {
             Self::Systemd(kept) => kept.remove(bundle),
-            Self::Process { socket, .. } => exchange(socket, &format!("get {bundle}"), None).ok()?.1,
+            Self::Process { socket, .. } => {
+                exchange(socket, &format!("get {bundle}"), None).ok()?.1
+            }
             Self::Nowhere => None,
         }
     }
@@ -113,9 +115,7 @@ impl Keeping {
     /// Gives an interface up; it goes when the supervisor closes it too.
     pub fn release(&self, bundle: &str) {
         let result = match self {
-            Self::Systemd(_) => {
-                notify_with(&format!("FDSTOREREMOVE=1\nFDNAME={bundle}"), None)
-            }
+            Self::Systemd(_) => notify_with(&format!("FDSTOREREMOVE=1\nFDNAME={bundle}"), None),
             Self::Process { socket, .. } => {
                 exchange(socket, &format!("drop {bundle}"), None).map(drop)
             }
@@ -201,7 +201,11 @@ fn exchange(
 ) -> io::Result<(Vec<u8>, Option<OwnedFd>)> {
     send(socket, message.as_bytes(), fd)?;
     let (answer, fd) = receive(socket)?;
-    if answer == b"ok" { Ok((answer, fd)) } else { Err(io::ErrorKind::NotFound.into()) }
+    if answer == b"ok" {
+        Ok((answer, fd))
+    } else {
+        Err(io::ErrorKind::NotFound.into())
+    }
 }
 
 fn send(socket: impl AsFd, message: &[u8], fd: Option<BorrowedFd<'_>>) -> io::Result<()> {

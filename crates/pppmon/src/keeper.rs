@@ -77,7 +77,10 @@ impl Rate {
             return;
         }
         let per_second = |new: u64, old: u64| new.saturating_sub(old).saturating_mul(1000) / millis;
-        self.rate = (per_second(bytes.0, self.bytes.0), per_second(bytes.1, self.bytes.1));
+        self.rate = (
+            per_second(bytes.0, self.bytes.0),
+            per_second(bytes.1, self.bytes.1),
+        );
         self.at = now;
         self.bytes = bytes;
     }
@@ -92,7 +95,11 @@ impl Keeper {
         seed: u64,
         shared: &mut Shared,
     ) -> Result<Self, Error> {
-        let width = if settings.short_sequences { Width::Short } else { Width::Long };
+        let width = if settings.short_sequences {
+            Width::Short
+        } else {
+            Width::Long
+        };
         let adopted = kept.map(|fd| Unit::adopt(fd, settings.mrru, width));
         let unit = match adopted {
             Some(Ok(unit)) => unit,
@@ -170,7 +177,10 @@ impl Keeper {
 
     /// The running pppds, by link.
     pub fn processes(&self) -> impl Iterator<Item = (usize, &Process)> {
-        self.processes.iter().enumerate().filter_map(|(n, process)| Some((n, process.as_ref()?)))
+        self.processes
+            .iter()
+            .enumerate()
+            .filter_map(|(n, process)| Some((n, process.as_ref()?)))
     }
 
     /// Index of the interface.
@@ -203,7 +213,12 @@ impl Keeper {
         }
         let after = self.bundle.state();
         if before != after {
-            info!(bundle = self.settings.name, "{} -> {}", before.text(), after.text());
+            info!(
+                bundle = self.settings.name,
+                "{} -> {}",
+                before.text(),
+                after.text()
+            );
         }
     }
 
@@ -218,7 +233,11 @@ impl Keeper {
                 }
             }
         }
-        if self.bundle.deadline().is_some_and(|deadline| deadline <= now) {
+        if self
+            .bundle
+            .deadline()
+            .is_some_and(|deadline| deadline <= now)
+        {
             self.decide(|bundle| bundle.tick(now), shared, now);
         }
     }
@@ -267,7 +286,9 @@ impl Keeper {
 
     /// A pppd has printed something or ended.
     pub fn read_process(&mut self, index: usize, shared: &mut Shared, now: Duration) {
-        let Some(process) = &mut self.processes[index] else { return };
+        let Some(process) = &mut self.processes[index] else {
+            return;
+        };
         let mut lines = Vec::new();
         process.read_lines(|line| lines.push(line.to_vec()));
         let exit = process.ended();
@@ -278,7 +299,12 @@ impl Keeper {
         }
         for line in lines {
             let name = &self.settings.links[index].name;
-            debug!(bundle = self.settings.name, link = name, "pppd: {}", Escaped::text(&line));
+            debug!(
+                bundle = self.settings.name,
+                link = name,
+                "pppd: {}",
+                Escaped::text(&line)
+            );
             if output::parse(&line) == Some(Line::EchoLost) && line.starts_with(b"No response") {
                 self.echo_losses[index] += 1;
             }
@@ -290,7 +316,11 @@ impl Keeper {
         if let Some(exit) = exit {
             let name = &self.settings.links[index].name;
             let text = exit_policy::describe(exit);
-            info!(bundle = self.settings.name, link = name, "pppd ended: {text}");
+            info!(
+                bundle = self.settings.name,
+                link = name,
+                "pppd ended: {text}"
+            );
             self.decide(|bundle| bundle.link_exited(index, exit, now), shared, now);
         }
     }
@@ -352,7 +382,12 @@ impl Keeper {
                 match spawned {
                     Ok(process) => {
                         let pid = process.pid();
-                        debug!(bundle = self.settings.name, link = link.name, pid, "pppd started");
+                        debug!(
+                            bundle = self.settings.name,
+                            link = link.name,
+                            pid,
+                            "pppd started"
+                        );
                         self.processes[index] = Some(process);
                     }
                     Err(reason) => {
@@ -363,8 +398,11 @@ impl Keeper {
                 }
             }
             link::Action::Terminate | link::Action::Kill => {
-                let signal =
-                    if action == link::Action::Kill { Signal::KILL } else { Signal::TERM };
+                let signal = if action == link::Action::Kill {
+                    Signal::KILL
+                } else {
+                    Signal::TERM
+                };
                 if let Some(process) = &self.processes[index] {
                     process.signal(signal);
                 }
@@ -373,7 +411,11 @@ impl Keeper {
                 if let Some(terminal) = link.kind.terminal() {
                     match unit::detach_terminal(terminal) {
                         Ok(true) => {
-                            debug!(bundle = self.settings.name, link = link.name, "channel detached");
+                            debug!(
+                                bundle = self.settings.name,
+                                link = link.name,
+                                "channel detached"
+                            );
                         }
                         Ok(false) => {}
                         Err(error) => {
@@ -389,7 +431,11 @@ impl Keeper {
                     .stdout(Stdio::null())
                     .stderr(Stdio::null())
                     .status();
-                warn!(bundle = self.settings.name, ?result, "no PPP in the kernel; ran modprobe");
+                warn!(
+                    bundle = self.settings.name,
+                    ?result,
+                    "no PPP in the kernel; ran modprobe"
+                );
             }
         }
     }
@@ -407,7 +453,10 @@ impl Keeper {
             Ok(lock) => lock,
             Err(error) => {
                 let text = nightshift_common::error::chain(&error);
-                warn!(bundle = self.settings.name, "cannot resynchronise, will try again: {text}");
+                warn!(
+                    bundle = self.settings.name,
+                    "cannot resynchronise, will try again: {text}"
+                );
                 let actions = self.bundle.resync_failed(false, now);
                 self.todo.extend(actions);
                 return;
@@ -428,7 +477,11 @@ impl Keeper {
             self.todo.extend(actions);
             return;
         }
-        let width = if self.settings.short_sequences { Width::Short } else { Width::Long };
+        let width = if self.settings.short_sequences {
+            Width::Short
+        } else {
+            Width::Long
+        };
         match Resync::begin(&self.unit, width) {
             Ok(resync) => self.resync = Some((lock, resync)),
             Err(error) => {
@@ -453,7 +506,11 @@ impl Keeper {
 
     fn set_addresses(&mut self, agreed: Agreed, shared: &mut Shared) {
         let (Some(local), Some(remote)) = (agreed.local, agreed.remote) else {
-            warn!(bundle = self.settings.name, ?agreed, "the peer agreed to no usable addresses");
+            warn!(
+                bundle = self.settings.name,
+                ?agreed,
+                "the peer agreed to no usable addresses"
+            );
             return;
         };
         let index = self.ifindex;
@@ -479,7 +536,10 @@ impl Keeper {
                 if let Some(other) = other
                     && other != local
                 {
-                    warn!(bundle = self.settings.name, "the address {other} became {local}");
+                    warn!(
+                        bundle = self.settings.name,
+                        "the address {other} became {local}"
+                    );
                     let _ = shared.netlink.delete_address(index, other);
                 }
             }
@@ -539,7 +599,8 @@ impl Keeper {
         match wanted {
             Some(wanted) => error!(
                 bundle,
-                link, "key-mismatch: pppd looked for {wanted}, we advertise {advertised} in {database}"
+                link,
+                "key-mismatch: pppd looked for {wanted}, we advertise {advertised} in {database}"
             ),
             None => error!(
                 bundle,
@@ -580,7 +641,9 @@ impl Keeper {
             since: seconds(link.since()),
             pid: self.processes[index].as_ref().map(Process::pid),
             starts: link.starts(),
-            last_exit: link.last_exit().map(|last| exit_policy::describe(last.exit)),
+            last_exit: link
+                .last_exit()
+                .map(|last| exit_policy::describe(last.exit)),
             family: link
                 .last_exit()
                 .and_then(|last| serde_json::to_value(last.family).ok())
@@ -599,7 +662,11 @@ impl Keeper {
             local: bundle.agreed().local,
             remote: bundle.agreed().remote,
             attached: bundle.attached(),
-            wanted: bundle.links().iter().filter(|l| l.state() != link::State::Disabled).count(),
+            wanted: bundle
+                .links()
+                .iter()
+                .filter(|l| l.state() != link::State::Disabled)
+                .count(),
             min_links: self.settings.min_links,
             resyncs: bundle.counts().resyncs,
             barriers: bundle.counts().barriers,

@@ -23,9 +23,11 @@
 pub mod advert;
 pub mod backoff;
 pub mod bundle;
+pub mod classic;
 pub mod cli;
 pub mod config;
 pub mod control;
+pub mod doctor;
 pub mod error;
 pub mod exit_policy;
 pub mod holder;
@@ -38,12 +40,14 @@ pub mod output;
 pub mod phantom;
 pub mod pool;
 pub mod pppd;
+pub mod route;
 pub mod seq;
 pub mod status;
 pub mod supervisor;
 pub mod sys;
 pub mod tdb;
 pub mod unit;
+pub mod watchdog;
 
 use std::ffi::OsString;
 use std::io::{IsTerminal, Write};
@@ -62,7 +66,10 @@ use error::Error;
 
 const TOOL: Tool = Tool {
     name: "pppmon",
-    manual: Manual { tool: include_str!("../../../docs/man/pppmon.8.md"), config: None },
+    manual: Manual {
+        tool: include_str!("../../../docs/man/pppmon.8.md"),
+        config: None,
+    },
 };
 
 /// Runs the tool.
@@ -80,9 +87,11 @@ fn dispatch(cli: Cli, _context: &Context) -> Result<Exit, Error> {
     match cli.command {
         Command::Run => supervisor::run(settings, &|| supervisor::settings(flags)),
         Command::Check | Command::Hold { .. } => Ok(Exit::Done),
-        Command::Status { bundle, json, watch } => {
-            show_status(&settings, bundle.as_deref(), json, watch)
-        }
+        Command::Status {
+            bundle,
+            json,
+            watch,
+        } => show_status(&settings, bundle.as_deref(), json, watch),
         Command::Up { target } => each(&settings, target, |target| Request::Up { target }),
         Command::Down { target } => each(&settings, target, |target| Request::Down { target }),
         Command::Restart { target } => {
@@ -91,9 +100,13 @@ fn dispatch(cli: Cli, _context: &Context) -> Result<Exit, Error> {
         Command::Resync { bundle } => {
             each(&settings, vec![bundle], |target| Request::Resync { target })
         }
-        Command::Routes { .. } => Ok(Exit::Done),
+        Command::Routes { bundle } => show_routes(&settings, bundle),
         Command::PrintCmd { link } => print_command(&settings, &link),
-        Command::Doctor => Ok(Exit::Done),
+        Command::Doctor => {
+            let (text, exit) = doctor::report(&doctor::examine(&settings));
+            print(&text)?;
+            Ok(exit)
+        }
         Command::Reload => accepted(ask(&settings, &Request::Reload)?),
         Command::Release => accepted(ask(&settings, &Request::Release)?),
     }
@@ -123,7 +136,9 @@ fn each(
         let answer = ask(settings, &request(target))?;
         refused.extend(answer.error);
     }
-    let Some(last) = refused.pop() else { return Ok(Exit::Done) };
+    let Some(last) = refused.pop() else {
+        return Ok(Exit::Done);
+    };
     if refused.len() + 1 == count {
         return Err(Error::Refused([refused, vec![last]].concat().join("; ")));
     }
@@ -158,7 +173,9 @@ fn show_status(
             status.table()
         };
         let clear = if redraw { "\x1b[H\x1b[2J" } else { "" };
-        write!(out, "{clear}{text}").and_then(|()| out.flush()).map_err(Error::Output)?;
+        write!(out, "{clear}{text}")
+            .and_then(|()| out.flush())
+            .map_err(Error::Output)?;
         if !watch || out.closed() {
             return Ok(status.exit());
         }
@@ -175,7 +192,26 @@ fn print_command(settings: &Settings, target: &str) -> Result<Exit, Error> {
         return Err(Error::NoTarget(format!("link {target}")));
     };
     let line = link_kind::shell_line(&settings.pppd, &link_kind::pppd_arguments(bundle, link));
-    let mut out = Out::stdout();
-    writeln!(out, "{line}").and_then(|()| out.flush()).map_err(Error::Output)?;
+    print(&format!("{line}\n"))?;
     Ok(Exit::Done)
+}
+
+fn show_routes(settings: &Settings, bundle: Option<String>) -> Result<Exit, Error> {
+    let answer = ask(settings, &Request::Routes { bundle })?;
+    let lines = answer.routes.clone().unwrap_or_default();
+    accepted(answer)?;
+    print(
+        &lines
+            .iter()
+            .map(|line| format!("{line}\n"))
+            .collect::<String>(),
+    )?;
+    Ok(Exit::Done)
+}
+
+fn print(text: &str) -> Result<(), Error> {
+    let mut out = Out::stdout();
+    write!(out, "{text}")
+        .and_then(|()| out.flush())
+        .map_err(Error::Output)
 }

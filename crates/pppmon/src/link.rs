@@ -239,7 +239,10 @@ impl Link {
 
     /// Whether it wants to be part of the bundle.
     pub fn is_wanted(&self) -> bool {
-        !matches!(self.state, State::Disabled | State::ConfigError | State::PeerDoesNotJoin)
+        !matches!(
+            self.state,
+            State::Disabled | State::ConfigError | State::PeerDoesNotJoin
+        )
     }
 
     fn enter(&mut self, state: State, now: Duration) {
@@ -334,7 +337,11 @@ impl Link {
         self.running = false;
         self.last_line = Some(reason.clone());
         let line = Some(reason);
-        self.last_exit = Some(LastExit { exit: Exit::Code(126), family: Family::Line, line });
+        self.last_exit = Some(LastExit {
+            exit: Exit::Code(126),
+            family: Family::Line,
+            line,
+        });
         self.enter(State::Backoff, now);
         self.deadline = Some(now + self.backoff.next(jitter));
     }
@@ -349,7 +356,9 @@ impl Link {
             self.enter(State::Negotiating, now);
             self.deadline = None;
         }
-        let Some(line) = output::parse(raw) else { return effects };
+        let Some(line) = output::parse(raw) else {
+            return effects;
+        };
         self.last_line = Some(String::from_utf8_lossy(raw).into_owned());
         match line {
             Line::Attached if self.state == State::Negotiating => {
@@ -386,12 +395,18 @@ impl Link {
         self.life.lasted = now.saturating_sub(self.started);
         self.life.since_auth_failure = self.auth_failed_at.map(|at| now.saturating_sub(at));
         let (family, next) = exit_policy::classify(exit, &self.life);
-        self.last_exit = Some(LastExit { exit, family, line: self.last_line.take() });
+        self.last_exit = Some(LastExit {
+            exit,
+            family,
+            line: self.last_line.take(),
+        });
         // A killed pppd, or a pseudo-terminal whose other end is open, leaves the channel behind.
         effects.actions.push(Action::Detach);
         if was_attached {
             effects.news.push(News::Lost);
-            let stable = self.attached_at.is_some_and(|at| now - at >= self.timing.stable_after);
+            let stable = self
+                .attached_at
+                .is_some_and(|at| now - at >= self.timing.stable_after);
             if stable {
                 self.backoff.reset();
             }
@@ -457,7 +472,11 @@ impl Link {
     /// Notes a loss; true when there have been too many of them lately.
     fn note_loss(&mut self, now: Duration) -> bool {
         self.losses.push_back(now);
-        while self.losses.front().is_some_and(|&at| now - at > FLAP_WINDOW) {
+        while self
+            .losses
+            .front()
+            .is_some_and(|&at| now - at > FLAP_WINDOW)
+        {
             self.losses.pop_front();
         }
         self.losses.len() == FLAP_COUNT
@@ -484,7 +503,11 @@ mod tests {
         fn new() -> Self {
             let mut link = Link::new("l1".to_owned(), Timing::default());
             link.allow(ms(0));
-            Self { link, jitter: Jitter::new(1), now: ms(0) }
+            Self {
+                link,
+                jitter: Jitter::new(1),
+                now: ms(0),
+            }
         }
 
         /// Runs the clock to the next deadline.
@@ -498,7 +521,8 @@ mod tests {
         }
 
         fn exit(&mut self, code: i32) -> Effects {
-            self.link.exited(Exit::Code(code), self.now, &mut self.jitter)
+            self.link
+                .exited(Exit::Code(code), self.now, &mut self.jitter)
         }
     }
 
@@ -510,11 +534,20 @@ mod tests {
         assert_eq!(bench.link.line(ATTACHED, bench.now).news, [News::Attached]);
         bench.now += ms(5000);
         let effects = bench.exit(16);
-        assert_eq!((effects.actions, effects.news), (vec![Action::Detach], vec![News::Lost]));
-        assert!(bench.link.deadline().unwrap() - bench.now < ms(50), "first respawn within 50 ms");
+        assert_eq!(
+            (effects.actions, effects.news),
+            (vec![Action::Detach], vec![News::Lost])
+        );
+        assert!(
+            bench.link.deadline().unwrap() - bench.now < ms(50),
+            "first respawn within 50 ms"
+        );
         assert_eq!(bench.wait().actions, [Action::Spawn]);
         bench.exit(16);
-        assert!(bench.link.deadline().unwrap() - bench.now > ms(50), "then with backoff");
+        assert!(
+            bench.link.deadline().unwrap() - bench.now > ms(50),
+            "then with backoff"
+        );
     }
 
     #[test]
@@ -554,7 +587,10 @@ mod tests {
         let mut bench = Bench::new();
         bench.wait();
         assert_eq!(bench.exit(2).news, [News::BadOptions]);
-        assert_eq!((bench.link.state(), bench.link.deadline()), (State::ConfigError, None));
+        assert_eq!(
+            (bench.link.state(), bench.link.deadline()),
+            (State::ConfigError, None)
+        );
         bench.link.allow(bench.now);
         assert_eq!(bench.link.deadline(), None);
         bench.link.reset(bench.now);
@@ -570,13 +606,18 @@ mod tests {
         assert_eq!(bench.now, SILENCE);
         assert_eq!(effects.actions, [Action::Kill, Action::Detach]);
         assert_eq!(effects.news, [News::Hung]);
-        bench.link.exited(Exit::Signal(9), bench.now, &mut bench.jitter);
+        bench
+            .link
+            .exited(Exit::Signal(9), bench.now, &mut bench.jitter);
         assert_eq!(bench.link.state(), State::Backoff);
 
         let mut bench = Bench::new();
         bench.wait();
         bench.line("Using interface ppp0");
-        assert_eq!(bench.link.stop(State::Idle, bench.now).actions, [Action::Terminate]);
+        assert_eq!(
+            bench.link.stop(State::Idle, bench.now).actions,
+            [Action::Terminate]
+        );
         assert_eq!(bench.wait().actions, [Action::Kill, Action::Detach]);
         assert_eq!(bench.now, PATIENCE);
     }
@@ -587,8 +628,13 @@ mod tests {
         bench.wait();
         bench.line("Using interface ppp1");
         let effects = bench.line("New bundle ppp1 created");
-        assert_eq!((effects.actions, effects.news), (vec![Action::Kill], vec![News::KeyMismatch]));
-        bench.link.exited(Exit::Signal(9), bench.now, &mut bench.jitter);
+        assert_eq!(
+            (effects.actions, effects.news),
+            (vec![Action::Kill], vec![News::KeyMismatch])
+        );
+        bench
+            .link
+            .exited(Exit::Signal(9), bench.now, &mut bench.jitter);
         assert_eq!(bench.link.state(), State::KeyMismatch);
         assert!(bench.link.deadline().is_some());
     }
@@ -622,7 +668,11 @@ mod tests {
             bench.wait();
             bench.link.line(ATTACHED, bench.now);
             let effects = bench.exit(16);
-            alarms += effects.news.iter().filter(|&&news| news == News::Flapping).count();
+            alarms += effects
+                .news
+                .iter()
+                .filter(|&&news| news == News::Flapping)
+                .count();
         }
         assert_eq!(alarms, 1);
     }
@@ -635,6 +685,9 @@ mod tests {
         bench.link.stop(State::Disabled, bench.now);
         let effects = bench.exit(16);
         assert_eq!(effects.news, [News::Lost]);
-        assert_eq!((bench.link.state(), bench.link.deadline()), (State::Disabled, None));
+        assert_eq!(
+            (bench.link.state(), bench.link.deadline()),
+            (State::Disabled, None)
+        );
     }
 }

@@ -59,11 +59,13 @@ impl Kind {
                 vec![device.display().to_string(), speed.to_string()]
             }
             Self::Command(command) => vec!["pty".into(), command.clone()],
-            Self::Pppoe { device, service, concentrator } => {
+            Self::Pppoe {
+                device,
+                service,
+                concentrator,
+            } => {
                 let mut words = vec!["plugin".into(), "pppoe.so".into(), format!("nic-{device}")];
-                for (option, value) in
-                    [("pppoe-service", service), ("pppoe-ac", concentrator)]
-                {
+                for (option, value) in [("pppoe-service", service), ("pppoe-ac", concentrator)] {
                     if let Some(value) = value {
                         words.extend([option.to_owned(), value.clone()]);
                     }
@@ -84,7 +86,9 @@ pub fn pppd_arguments(bundle: &BundleSettings, link: &LinkSettings) -> Vec<Strin
     let mut push = |text: &str| words.extend(text.split_whitespace().map(str::to_owned));
     push("nodetach nopersist");
     let (interval, failures) = bundle.lcp_echo;
-    push(&format!("lcp-echo-interval {interval} lcp-echo-failure {failures}"));
+    push(&format!(
+        "lcp-echo-interval {interval} lcp-echo-failure {failures}"
+    ));
     match bundle.mode {
         Mode::Keeper => {
             push(&format!("multilink mrru {}", bundle.mrru));
@@ -96,7 +100,9 @@ pub fn pppd_arguments(bundle: &BundleSettings, link: &LinkSettings) -> Vec<Strin
         }
         Mode::Classic => {
             let address = |address: Option<std::net::Ipv4Addr>| {
-                address.map(|address| address.to_string()).unwrap_or_default()
+                address
+                    .map(|address| address.to_string())
+                    .unwrap_or_default()
             };
             let remote = match bundle.remote {
                 crate::config::Remote::Address(address) => Some(address),
@@ -112,7 +118,11 @@ pub fn pppd_arguments(bundle: &BundleSettings, link: &LinkSettings) -> Vec<Strin
     }
     push(if link.carrier { "modem" } else { "local" });
     push("nocrtscts");
-    push(if bundle.require_auth { "auth" } else { "noauth" });
+    push(if bundle.require_auth {
+        "auth"
+    } else {
+        "noauth"
+    });
     if let Some(user) = &bundle.user {
         words.extend(["user".to_owned(), user.clone()]);
     }
@@ -177,7 +187,10 @@ mod tests {
             "user = \"leaf\"\nrequire_auth = true\nremote_name = \"hub\"\nshort_sequences = true\n",
             "tty = \"/dev/ttyS0\"\ncarrier = true\noptions = [\"mru\", \"1000\"]",
         );
-        assert!(line.ends_with("modem nocrtscts auth user leaf remotename hub mru 1000"), "{line}");
+        assert!(
+            line.ends_with("modem nocrtscts auth user leaf remotename hub mru 1000"),
+            "{line}"
+        );
         assert!(!line.contains("nompshortseq"));
     }
 
@@ -188,6 +201,9 @@ mod tests {
             "pppoe = \"eth1\"",
         );
         assert!(line.contains(" 10.0.0.1: ifname dsl0 "), "{line}");
-        assert!(!line.contains("multilink") && !line.contains("noip "), "{line}");
+        assert!(
+            !line.contains("multilink") && !line.contains("noip "),
+            "{line}"
+        );
     }
 }

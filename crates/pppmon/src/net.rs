@@ -97,7 +97,10 @@ impl TryFrom<String> for Prefix {
 
     fn try_from(text: String) -> Result<Self, String> {
         if text == "default" {
-            return Ok(Self { address: IpAddr::V4(Ipv4Addr::UNSPECIFIED), length: 0 });
+            return Ok(Self {
+                address: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+                length: 0,
+            });
         }
         let bad = || format!("{text:?} is not a network prefix (example: 10.99.0.0/24)");
         let (address, length) = text.split_once('/').ok_or_else(bad)?;
@@ -140,7 +143,9 @@ impl Message {
 }
 
 fn word(bytes: &[u8]) -> u32 {
-    bytes.first_chunk::<4>().map_or(0, |bytes| u32::from_ne_bytes(*bytes))
+    bytes
+        .first_chunk::<4>()
+        .map_or(0, |bytes| u32::from_ne_bytes(*bytes))
 }
 
 fn attributes(mut bytes: &[u8]) -> Vec<(u16, &[u8])> {
@@ -148,7 +153,9 @@ fn attributes(mut bytes: &[u8]) -> Vec<(u16, &[u8])> {
     while let &[a, b, c, d, ..] = bytes {
         let length = usize::from(u16::from_ne_bytes([a, b]));
         let kind = u16::from_ne_bytes([c, d]) & 0x3fff;
-        let Some(value) = bytes.get(4..length) else { break };
+        let Some(value) = bytes.get(4..length) else {
+            break;
+        };
         found.push((kind, value));
         bytes = bytes.get(length.next_multiple_of(4)..).unwrap_or_default();
     }
@@ -171,8 +178,16 @@ fn messages(mut bytes: &[u8]) -> Vec<(u32, Message)> {
         let length = word(bytes) as usize;
         let kind = u16::from_ne_bytes([bytes[4], bytes[5]]);
         let sequence = word(&bytes[8..]);
-        let Some(body) = bytes.get(16..length) else { break };
-        found.push((sequence, Message { kind, body: body.to_vec() }));
+        let Some(body) = bytes.get(16..length) else {
+            break;
+        };
+        found.push((
+            sequence,
+            Message {
+                kind,
+                body: body.to_vec(),
+            },
+        ));
         bytes = bytes.get(length.next_multiple_of(4)..).unwrap_or_default();
     }
     found
@@ -209,7 +224,9 @@ fn interface(message: &Message) -> Interface {
                 // rx and tx dropped.
                 let field = |n: usize| {
                     let bytes = value.get(8 * n..).unwrap_or_default();
-                    bytes.first_chunk::<8>().map_or(0, |bytes| u64::from_ne_bytes(*bytes))
+                    bytes
+                        .first_chunk::<8>()
+                        .map_or(0, |bytes| u64::from_ne_bytes(*bytes))
                 };
                 found.bytes = (field(2), field(3));
                 found.packets = (field(0), field(6));
@@ -241,7 +258,10 @@ fn open(groups: u32, flags: SocketFlags) -> io::Result<OwnedFd> {
 impl Netlink {
     /// Opens the socket.
     pub fn open() -> io::Result<Self> {
-        Ok(Self { socket: open(0, SocketFlags::empty())?, sequence: 0 })
+        Ok(Self {
+            socket: open(0, SocketFlags::empty())?,
+            sequence: 0,
+        })
     }
 
     /// Sends one request and collects the answer up to its acknowledgement or end.
@@ -304,7 +324,11 @@ impl Netlink {
     /// Renames an interface that is down.
     pub fn rename(&mut self, index: u32, name: &str) -> io::Result<()> {
         let mut attributes = Vec::new();
-        push_attribute(&mut attributes, IFLA_IFNAME, &[name.as_bytes(), &[0]].concat());
+        push_attribute(
+            &mut attributes,
+            IFLA_IFNAME,
+            &[name.as_bytes(), &[0]].concat(),
+        );
         self.link_request(index, false, &attributes)
     }
 
@@ -318,7 +342,8 @@ impl Netlink {
         let mut info = Vec::new();
         push_attribute(&mut info, IFLA_INFO_KIND, b"dummy");
         push_attribute(&mut body, IFLA_LINKINFO, &info);
-        self.request(kind::NEW_LINK, F_CREATE | F_EXCL, &body).map(drop)
+        self.request(kind::NEW_LINK, F_CREATE | F_EXCL, &body)
+            .map(drop)
     }
 
     /// Removes an interface.
@@ -358,7 +383,8 @@ impl Netlink {
         body.extend(index.to_ne_bytes());
         push_attribute(&mut body, IFA_LOCAL, &local.octets());
         push_attribute(&mut body, IFA_ADDRESS, &peer.octets());
-        self.request(kind::NEW_ADDRESS, F_CREATE | F_REPLACE, &body).map(drop)
+        self.request(kind::NEW_ADDRESS, F_CREATE | F_REPLACE, &body)
+            .map(drop)
     }
 
     /// Gives an interface an IPv6 link-local address.
@@ -367,7 +393,8 @@ impl Netlink {
         let mut body = vec![AF_INET6, 64, 0, SCOPE_LINK];
         body.extend(index.to_ne_bytes());
         push_attribute(&mut body, IFA_ADDRESS, &address.octets());
-        self.request(kind::NEW_ADDRESS, F_CREATE | F_REPLACE, &body).map(drop)
+        self.request(kind::NEW_ADDRESS, F_CREATE | F_REPLACE, &body)
+            .map(drop)
     }
 
     /// Removes an IPv4 address.
@@ -399,7 +426,8 @@ impl Netlink {
             push_attribute(&mut body, rta::DST, &octets);
         }
         push_attribute(&mut body, rta::OIF, &index.to_ne_bytes());
-        self.request(kind::NEW_ROUTE, F_CREATE | F_REPLACE, &body).map(drop)
+        self.request(kind::NEW_ROUTE, F_CREATE | F_REPLACE, &body)
+            .map(drop)
     }
 
     /// Sends a whole route, address or similar message.
@@ -435,7 +463,9 @@ impl Monitor {
     pub fn open() -> io::Result<Self> {
         // RTMGRP_LINK, _IPV4_IFADDR, _IPV4_ROUTE, _IPV6_IFADDR, _IPV6_ROUTE
         let groups = 1 | 0x10 | 0x40 | 0x100 | 0x400;
-        Ok(Self { socket: open(groups, SocketFlags::NONBLOCK)? })
+        Ok(Self {
+            socket: open(groups, SocketFlags::NONBLOCK)?,
+        })
     }
 
     /// What has been heard. `None`: something was missed, look at everything anew.
@@ -476,7 +506,14 @@ mod tests {
         assert_eq!(prefix("10.99.0.0/24").unwrap().to_string(), "10.99.0.0/24");
         assert_eq!(prefix("default").unwrap().to_string(), "0.0.0.0/0");
         assert_eq!(prefix("fd00::/8").unwrap().length, 8);
-        for bad in ["10.99.0.0", "10.99.0.0/33", "10.99.0.1/24", "x/3", "fd00::1/64", "/"] {
+        for bad in [
+            "10.99.0.0",
+            "10.99.0.0/33",
+            "10.99.0.1/24",
+            "x/3",
+            "fd00::1/64",
+            "/",
+        ] {
             assert!(prefix(bad).is_err(), "{bad}");
         }
     }

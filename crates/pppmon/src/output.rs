@@ -10,7 +10,8 @@
 pub enum Line {
     /// The line is open and LCP starts.
     Negotiating,
-    /// The channel is in our unit: the only sign that a link has joined.
+    /// The channel is in our unit: the only sign that a link has joined. In classic mode, where
+    /// pppd owns the interface: the interface is usable.
     Attached,
     /// pppd made a unit of its own: key or database differ from what we advertised.
     NewBundle,
@@ -41,15 +42,22 @@ pub enum Line {
 /// Text fragments and what they mean; the first match counts.
 const TABLE: &[(&str, Line)] = &[
     ("Link attached to ", Line::Attached),
+    ("local  IP address ", Line::Attached),
     ("New bundle ", Line::NewBundle),
     ("couldn't open ppp database", Line::NoDatabase),
     ("disabling multilink", Line::NoDatabase),
     ("No response to ", Line::EchoLost),
     ("Serial link appears to be disconnected", Line::EchoLost),
     ("Modem hangup", Line::Hangup),
-    ("Couldn't set pass-filter in kernel: Bad file descriptor", Line::Renegotiated),
+    (
+        "Couldn't set pass-filter in kernel: Bad file descriptor",
+        Line::Renegotiated,
+    ),
     ("LCP: timeout sending Config-Requests", Line::NoPeer),
-    ("unsupported protocol 'Multi-Link' (0x3d)", Line::PeerRejectsMultilink),
+    (
+        "unsupported protocol 'Multi-Link' (0x3d)",
+        Line::PeerRejectsMultilink,
+    ),
     ("Couldn't attach to PPP unit", Line::StaleChannel),
     ("oops, multilink", Line::PeerWithoutMultilink),
     ("LCP terminated by peer", Line::TerminatedByPeer),
@@ -63,7 +71,10 @@ const TABLE: &[(&str, Line)] = &[
 /// Reads one line; `None` if it tells the supervisor nothing.
 pub fn parse(line: &[u8]) -> Option<Line> {
     let text = String::from_utf8_lossy(line);
-    TABLE.iter().find(|(fragment, _)| text.contains(fragment)).map(|&(_, line)| line)
+    TABLE
+        .iter()
+        .find(|(fragment, _)| text.contains(fragment))
+        .map(|&(_, line)| line)
 }
 
 /// Cuts a byte stream into lines of bounded length.
@@ -114,21 +125,37 @@ mod tests {
             ("Starting negotiation on /dev/ttyS0", Line::Negotiating),
             ("Using interface ppp3", Line::Negotiating),
             ("Link attached to ppp3", Line::Attached),
+            ("local  IP address 10.0.0.2", Line::Attached),
             ("New bundle ppp4 created", Line::NewBundle),
-            ("Warning: couldn't open ppp database /var/run/pppd2.tdb", Line::NoDatabase),
+            (
+                "Warning: couldn't open ppp database /var/run/pppd2.tdb",
+                Line::NoDatabase,
+            ),
             ("disabling multilink", Line::NoDatabase),
             ("No response to 2 echo-requests", Line::EchoLost),
             ("Serial link appears to be disconnected.", Line::EchoLost),
             ("Modem hangup", Line::Hangup),
-            ("Couldn't set pass-filter in kernel: Bad file descriptor", Line::Renegotiated),
+            (
+                "Couldn't set pass-filter in kernel: Bad file descriptor",
+                Line::Renegotiated,
+            ),
             ("LCP: timeout sending Config-Requests", Line::NoPeer),
             (
                 "Protocol-Reject for unsupported protocol 'Multi-Link' (0x3d)",
                 Line::PeerRejectsMultilink,
             ),
-            ("Couldn't attach to PPP unit 0: Invalid argument", Line::StaleChannel),
-            ("oops, multilink but peer did not negotiate it", Line::PeerWithoutMultilink),
-            ("LCP terminated by peer (peer refused to authenticate)", Line::TerminatedByPeer),
+            (
+                "Couldn't attach to PPP unit 0: Invalid argument",
+                Line::StaleChannel,
+            ),
+            (
+                "oops, multilink but peer did not negotiate it",
+                Line::PeerWithoutMultilink,
+            ),
+            (
+                "LCP terminated by peer (peer refused to authenticate)",
+                Line::TerminatedByPeer,
+            ),
             ("Serial line is looped back.", Line::LoopedBack),
             ("CHAP authentication failed", Line::AuthFailed),
             ("PAP authentication failed", Line::AuthFailed),
@@ -145,7 +172,9 @@ mod tests {
         let mut buffer = LineBuffer::default();
         let mut lines: Vec<String> = Vec::new();
         let mut feed = |bytes: &[u8]| {
-            buffer.push(bytes, |line| lines.push(String::from_utf8_lossy(line).into_owned()));
+            buffer.push(bytes, |line| {
+                lines.push(String::from_utf8_lossy(line).into_owned())
+            });
         };
         feed(b"Link att");
         feed(b"ached to ppp0\r\nModem hang");

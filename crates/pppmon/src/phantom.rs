@@ -60,7 +60,10 @@ impl Resync {
         phantom.receive_to_zero(unit, width)?;
         let next = phantom.probe(unit, width)?.wrapping_add(1) % width.modulus();
         let mut left = width.burn(next);
-        let report = Report { sent_before: next, burnt: left };
+        let report = Report {
+            sent_before: next,
+            burnt: left,
+        };
         if width == Width::Short {
             // At most 4095 frames: the pseudo-terminal swallows them well enough.
             while left > 0 {
@@ -70,7 +73,12 @@ impl Resync {
         }
         drop(phantom);
         drain(unit)?;
-        Ok(Self { width, report, left, burner: None })
+        Ok(Self {
+            width,
+            report,
+            left,
+            burner: None,
+        })
     }
 
     /// Does a part of the work; the report when all is done.
@@ -124,7 +132,11 @@ impl Phantom {
         let channel = open_ppp()?;
         sys::ppp_attach_channel(&channel, sys::ppp_channel(&slave)?)?;
         sys::ppp_connect(&channel, unit.number())?;
-        Ok(Self { master, slave, channel })
+        Ok(Self {
+            master,
+            slave,
+            channel,
+        })
     }
 
     fn receive_to_zero(&self, unit: &Unit, width: Width) -> io::Result<()> {
@@ -132,8 +144,13 @@ impl Phantom {
         for (n, sequence) in markers.into_iter().enumerate() {
             let last = n + 1 == markers.len();
             let tag = [b'r', u8::try_from(n).unwrap_or(0)];
-            let frame =
-                [&MULTILINK, width.header(sequence).as_slice(), &MARKER, tag.as_slice()].concat();
+            let frame = [
+                &MULTILINK,
+                width.header(sequence).as_slice(),
+                &MARKER,
+                tag.as_slice(),
+            ]
+            .concat();
             (&self.master).write_all(&frame)?;
             let timeout = if last { LAST_TIMEOUT } else { MARKER_TIMEOUT };
             let returned = await_marker(unit, &tag, timeout)?;
@@ -156,14 +173,19 @@ impl Phantom {
             let mut buffer = [0; 256];
             let length = (&self.master).read(&mut buffer)?;
             let frame = &buffer[..length];
-            let Some(at) = frame.windows(2).position(|pair| pair == [0x00, 0x3d]) else { continue };
+            let Some(at) = frame.windows(2).position(|pair| pair == [0x00, 0x3d]) else {
+                continue;
+            };
             if let Some((sequence, payload)) = width.split(&frame[at + 2..])
                 && payload.ends_with(&tag)
             {
                 return Ok(sequence);
             }
         }
-        Err(io::Error::new(io::ErrorKind::TimedOut, "a probe did not come out of the unit"))
+        Err(io::Error::new(
+            io::ErrorKind::TimedOut,
+            "a probe did not come out of the unit",
+        ))
     }
 }
 
@@ -194,7 +216,11 @@ impl Burner {
             Ok((channel, session))
         };
         match join() {
-            Ok((channel, session)) => Ok(Self { channel, _session: session, device }),
+            Ok((channel, session)) => Ok(Self {
+                channel,
+                _session: session,
+                device,
+            }),
             Err(error) => {
                 let _ = netlink.delete_link(&device);
                 Err(error)

@@ -22,12 +22,17 @@ impl TryFrom<String> for Range {
 
     fn try_from(text: String) -> Result<Self, String> {
         let parsed = text.split_once('-').and_then(|(first, last)| {
-            Some(Self { first: first.trim().parse().ok()?, last: last.trim().parse().ok()? })
+            Some(Self {
+                first: first.trim().parse().ok()?,
+                last: last.trim().parse().ok()?,
+            })
         });
         match parsed {
             Some(range) if range.first <= range.last => Ok(range),
             Some(_) => Err(format!("the pool {text:?} ends before it starts")),
-            None => Err(format!("{text:?} is not a pool (example: 10.9.0.2-10.9.0.30)")),
+            None => Err(format!(
+                "{text:?} is not a pool (example: 10.9.0.2-10.9.0.30)"
+            )),
         }
     }
 }
@@ -40,12 +45,7 @@ pub struct Leases {
 
 impl Leases {
     /// The client's address: the one it had, else the first free one. `None`: the pool is empty.
-    pub fn assign(
-        &mut self,
-        client: &str,
-        range: Range,
-        taken: &[Ipv4Addr],
-    ) -> Option<Ipv4Addr> {
+    pub fn assign(&mut self, client: &str, range: Range, taken: &[Ipv4Addr]) -> Option<Ipv4Addr> {
         let inside = |address: &Ipv4Addr| *address >= range.first && *address <= range.last;
         if let Some(address) = self.leases.get(client)
             && inside(address)
@@ -55,7 +55,9 @@ impl Leases {
         }
         let free = (u32::from(range.first)..=u32::from(range.last))
             .map(Ipv4Addr::from)
-            .find(|address| !taken.contains(address) && !self.leases.values().any(|a| a == address))?;
+            .find(|address| {
+                !taken.contains(address) && !self.leases.values().any(|a| a == address)
+            })?;
         self.leases.insert(client.to_owned(), free);
         Some(free)
     }
@@ -84,7 +86,10 @@ mod tests {
         let mut leases = Leases::default();
         let a = leases.assign("a", range, &[]);
         assert_eq!(a, Some(Ipv4Addr::new(10, 0, 0, 2)));
-        assert_eq!(leases.assign("b", range, &[]), Some(Ipv4Addr::new(10, 0, 0, 3)));
+        assert_eq!(
+            leases.assign("b", range, &[]),
+            Some(Ipv4Addr::new(10, 0, 0, 3))
+        );
         assert_eq!(leases.assign("a", range, &[]), a);
         assert_eq!(leases.assign("c", range, &[]), None);
         let text = serde_json::to_string(&leases).unwrap();

@@ -25,8 +25,10 @@ pub struct Facts {
 
 /// Reads the program file.
 pub fn examine(path: &Path) -> Result<Facts, Error> {
-    let bytes = std::fs::read(path)
-        .map_err(|source| Error::Pppd { path: path.to_owned(), source })?;
+    let bytes = std::fs::read(path).map_err(|source| Error::Pppd {
+        path: path.to_owned(),
+        source,
+    })?;
     Ok(facts(&bytes))
 }
 
@@ -41,7 +43,11 @@ fn facts(program: &[u8]) -> Facts {
         .map(|text| PathBuf::from(String::from_utf8_lossy(text).into_owned()));
     // A script in place of pppd (a wrapper) hides its constants; it may name the database.
     let script = program.starts_with(b"#!");
-    if script || contains(MULTILINK) { Facts { database } } else { Facts { database: None } }
+    if script || contains(MULTILINK) {
+        Facts { database }
+    } else {
+        Facts { database: None }
+    }
 }
 
 /// A running pppd.
@@ -76,9 +82,12 @@ impl Process {
             .ok_or_else(|| io::Error::other("process id out of range"))
             .and_then(|pid| Ok(pidfd_open(pid, PidfdFlags::empty())?));
         match pidfd {
-            Ok(pidfd) => {
-                Ok(Self { child, pidfd, output: File::from(read), lines: LineBuffer::default() })
-            }
+            Ok(pidfd) => Ok(Self {
+                child,
+                pidfd,
+                output: File::from(read),
+                lines: LineBuffer::default(),
+            }),
             Err(error) => {
                 let _ = child.kill();
                 let _ = child.wait();
@@ -143,7 +152,10 @@ mod tests {
         let newer = b"\x7fELF\0/run/pppd/pppd2.tdb\0x\0New bundle %s created\0";
         assert_eq!(facts(newer).database, Some("/run/pppd/pppd2.tdb".into()));
         assert_eq!(facts(b"\x7fELF\0/var/run/pppd2.tdb\0").database, None);
-        assert_eq!(facts(b"\x7fELF\0New bundle %s created\0pppd2.tdb\0").database, None);
+        assert_eq!(
+            facts(b"\x7fELF\0New bundle %s created\0pppd2.tdb\0").database,
+            None
+        );
     }
 
     #[test]

@@ -30,7 +30,9 @@ impl Width {
     /// The multilink header of a whole frame with this number.
     pub fn header(self, sequence: u32) -> Vec<u8> {
         match self {
-            Self::Long => (BEGIN_END_LONG | (sequence & 0x00ff_ffff)).to_be_bytes().to_vec(),
+            Self::Long => (BEGIN_END_LONG | (sequence & 0x00ff_ffff))
+                .to_be_bytes()
+                .to_vec(),
             Self::Short => {
                 let low = u16::try_from(sequence & 0x0fff).unwrap_or(0);
                 (BEGIN_END_SHORT | low).to_be_bytes().to_vec()
@@ -57,7 +59,12 @@ impl Width {
     /// last is the number before zero.
     pub fn markers(self) -> [u32; 4] {
         let quarter = self.modulus() / 4;
-        [quarter - 1, 2 * quarter - 1, 3 * quarter - 1, 4 * quarter - 1]
+        [
+            quarter - 1,
+            2 * quarter - 1,
+            3 * quarter - 1,
+            4 * quarter - 1,
+        ]
     }
 
     /// Fragments to send before a fresh peer accepts our frames, given the number of the next one.

@@ -133,7 +133,9 @@ impl Status {
                 bytes(bundle.rate.1),
             );
             for link in &bundle.links {
-                let pid = link.pid.map_or_else(|| "-".to_owned(), |pid| pid.to_string());
+                let pid = link
+                    .pid
+                    .map_or_else(|| "-".to_owned(), |pid| pid.to_string());
                 let _ = write!(
                     text,
                     "  {:<14} {:<18} {:>9}  pid {:<7} starts {:<4} echo losses {:<3}",
@@ -160,7 +162,9 @@ impl Status {
 }
 
 fn ago(seconds: f64) -> String {
-    let whole = Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or_default().as_secs();
+    let whole = Duration::try_from_secs_f64(seconds.max(0.0))
+        .unwrap_or_default()
+        .as_secs();
     match whole {
         0..60 => format!("{whole}s"),
         60..3600 => format!("{}m{:02}s", whole / 60, whole % 60),
@@ -181,7 +185,10 @@ fn bytes(count: u64) -> String {
 pub fn metrics(status: &Status) -> String {
     let mut text = String::new();
     let mut family = |name: &str, kind: &str, help: &str, rows: Vec<(String, String)>| {
-        let _ = writeln!(text, "# HELP pppmon_{name} {help}\n# TYPE pppmon_{name} {kind}");
+        let _ = writeln!(
+            text,
+            "# HELP pppmon_{name} {help}\n# TYPE pppmon_{name} {kind}"
+        );
         for (labels, value) in rows {
             let _ = writeln!(text, "pppmon_{name}{{{labels}}} {value}");
         }
@@ -190,15 +197,60 @@ pub fn metrics(status: &Status) -> String {
         let row = |b: &BundleStatus| (format!("bundle=\"{}\"", b.name), value(b).to_string());
         status.bundles.iter().map(row).collect::<Vec<_>>()
     };
-    family("bundle_up", "gauge", "Packets flow over at least min_links links.", bundle(|b| u64::from(b.up)));
-    family("links_attached", "gauge", "Links that carry packets.", bundle(|b| b.attached as u64));
-    family("links_wanted", "gauge", "Links that should.", bundle(|b| b.wanted as u64));
-    family("resyncs_total", "counter", "Sequence numbers brought back to zero.", bundle(|b| b.resyncs));
-    family("barriers_total", "counter", "Restarts of the peer handled.", bundle(|b| b.barriers));
-    family("burnt_fragments_total", "counter", "Fragments thrown away.", bundle(|b| b.burnt));
-    family("malformed_frames_total", "counter", "Senseless control frames.", bundle(|b| b.malformed));
-    family("received_bytes_total", "counter", "Bytes received.", bundle(|b| b.bytes.0));
-    family("sent_bytes_total", "counter", "Bytes sent.", bundle(|b| b.bytes.1));
+    family(
+        "bundle_up",
+        "gauge",
+        "Packets flow over at least min_links links.",
+        bundle(|b| u64::from(b.up)),
+    );
+    family(
+        "links_attached",
+        "gauge",
+        "Links that carry packets.",
+        bundle(|b| b.attached as u64),
+    );
+    family(
+        "links_wanted",
+        "gauge",
+        "Links that should.",
+        bundle(|b| b.wanted as u64),
+    );
+    family(
+        "resyncs_total",
+        "counter",
+        "Sequence numbers brought back to zero.",
+        bundle(|b| b.resyncs),
+    );
+    family(
+        "barriers_total",
+        "counter",
+        "Restarts of the peer handled.",
+        bundle(|b| b.barriers),
+    );
+    family(
+        "burnt_fragments_total",
+        "counter",
+        "Fragments thrown away.",
+        bundle(|b| b.burnt),
+    );
+    family(
+        "malformed_frames_total",
+        "counter",
+        "Senseless control frames.",
+        bundle(|b| b.malformed),
+    );
+    family(
+        "received_bytes_total",
+        "counter",
+        "Bytes received.",
+        bundle(|b| b.bytes.0),
+    );
+    family(
+        "sent_bytes_total",
+        "counter",
+        "Bytes sent.",
+        bundle(|b| b.bytes.1),
+    );
     let link = |value: fn(&LinkStatus) -> u64| {
         let mut rows = Vec::new();
         for b in &status.bundles {
@@ -209,9 +261,24 @@ pub fn metrics(status: &Status) -> String {
         }
         rows
     };
-    family("link_attached", "gauge", "The link carries packets.", link(|l| u64::from(l.state == "attached")));
-    family("link_starts_total", "counter", "pppds started.", link(|l| l.starts));
-    family("link_echo_losses_total", "counter", "Times the line fell silent.", link(|l| l.echo_losses));
+    family(
+        "link_attached",
+        "gauge",
+        "The link carries packets.",
+        link(|l| u64::from(l.state == "attached")),
+    );
+    family(
+        "link_starts_total",
+        "counter",
+        "pppds started.",
+        link(|l| l.starts),
+    );
+    family(
+        "link_echo_losses_total",
+        "counter",
+        "Times the line fell silent.",
+        link(|l| l.echo_losses),
+    );
     text
 }
 
@@ -271,7 +338,10 @@ mod tests {
         let table = status(2, true).table();
         assert!(!table.contains('\u{1b}'), "{table}");
         assert!(table.contains("office") && table.contains("1h01m") && table.contains("20 kB"));
-        assert!(table.contains("exit 16: hang-up (Modem\\x1b[2J hangup)"), "{table}");
+        assert!(
+            table.contains("exit 16: hang-up (Modem\\x1b[2J hangup)"),
+            "{table}"
+        );
     }
 
     #[test]

@@ -15,16 +15,20 @@ use nightshift_common::{atomic, systemd};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tracing::{debug, error, info, warn};
 
-use crate::config::{self, FileLayer, Mode, Settings};
+use crate::bundle::State;
+use crate::classic::Classic;
+use crate::config::{self, FileLayer, Mode, Settings, Step, WatchdogSettings};
 use crate::control::{Answer, Control, Request};
 use crate::error::Error;
 use crate::holder::{self, Keeping};
 use crate::keeper::{Keeper, Shared};
 use crate::link;
-use crate::net::Netlink;
+use crate::net::{Monitor, Netlink};
 use crate::pool::Leases;
 use crate::pppd;
+use crate::route::Route;
 use crate::status::{self, Status};
+use crate::watchdog::{self, Device, Order, Pinger, Reboots, Watchdog};
 
 /// How long children may take to end when we do.
 const FAREWELL: Duration = Duration::from_secs(4);
@@ -41,11 +45,40 @@ struct Supervisor<'a> {
     shared: Shared,
     keeping: Keeping,
     keepers: Vec<Keeper>,
+    classics: Vec<Classic>,
+    monitor: Option<Monitor>,
     leases: Leases,
     metrics_due: Duration,
     alive_due: Option<Duration>,
     release: bool,
     ending: Option<i32>,
+    watchdog: Option<Dog>,
+}
+
+/// The watchdog with its senses and hands.
+struct Dog {
+    settings: WatchdogSettings,
+    mind: Watchdog,
+    pinger: Pinger,
+    device: Option<Device>,
+}
+
+impl Dog {
+    fn new(settings: &WatchdogSettings, now: Duration) -> Result<Self, Error> {
+        let device = match &settings.device {
+            Some(path) if !settings.dry_run => Some(
+                Device::open(path, settings.timeout)
+                    .map_err(Error::system("open the hardware watchdog"))?,
+            ),
+            _ => None,
+        };
+        Ok(Self {
+            mind: Watchdog::new(settings, now),
+            pinger: Pinger::new(&settings.ping).map_err(Error::system("open an ICMP socket"))?,
+            settings: settings.clone(),
+            device,
+        })
+    }
 }
 
 /// What a polled descriptor belongs to.
@@ -55,13 +88,16 @@ enum Source {
     Control,
     Unit(usize),
     Process(usize, usize),
+    Pings,
+    Classic(usize),
+    Monitor,
 }
 
 /// Runs until a signal or `release`.
 pub fn run(settings: Settings, reread: &Reread<'_>) -> Result<Exit, Error> {
     let _lock = InstanceLock::acquire(&settings.run_dir.join("lock"))?;
-    let signals = Signals::listen(&[SIGHUP, SIGINT, SIGTERM])
-        .map_err(Error::system("listen for signals"))?;
+    let signals =
+        Signals::listen(&[SIGHUP, SIGINT, SIGTERM]).map_err(Error::system("listen for signals"))?;
     let mut supervisor = Supervisor::new(settings, reread)?;
     let mut control = Control::listen(&supervisor.settings.run_dir.join("control.sock"))
         .map_err(Error::system("listen on the control socket"))?;
@@ -96,12 +132,18 @@ impl<'a> Supervisor<'a> {
             shared,
             keeping,
             keepers: Vec::new(),
+            classics: Vec::new(),
+            monitor: None,
             leases,
             metrics_due: Duration::ZERO,
             alive_due: systemd::watchdog_interval().map(|_| Duration::ZERO),
             release: false,
             ending: None,
+            watchdog: None,
         };
+        if let Some(watchdog) = &supervisor.settings.watchdog {
+            supervisor.watchdog = Some(Dog::new(watchdog, Duration::ZERO)?);
+        }
         for bundle in supervisor.settings.bundles.clone() {
             supervisor.add_bundle(bundle)?;
         }
@@ -119,14 +161,23 @@ impl<'a> Supervisor<'a> {
                 let assigned = self.assign(&bundle)?;
                 let kept = self.keeping.take(&name);
                 let keeper = Keeper::new(bundle, kept, assigned, seed(), &mut self.shared)?;
-                let descriptor =
-                    keeper.descriptor().map_err(Error::system("copy a descriptor"))?;
+                let descriptor = keeper
+                    .descriptor()
+                    .map_err(Error::system("copy a descriptor"))?;
                 if let Err(error) = self.keeping.put(&name, descriptor.as_fd()) {
                     warn!(bundle = name, %error, "the interface will not outlive the supervisor");
                 }
                 self.keepers.push(keeper);
             }
-            Mode::Classic => {}
+            Mode::Classic => {
+                if self.monitor.is_none() {
+                    let monitor = Monitor::open().map_err(Error::system("watch the network"))?;
+                    self.monitor = Some(monitor);
+                }
+                let directory = &self.settings.state_dir;
+                self.classics
+                    .push(Classic::new(bundle, directory, seed(), &mut self.shared));
+            }
         }
         Ok(())
     }
@@ -139,7 +190,12 @@ impl<'a> Supervisor<'a> {
         let (config::Remote::Pool, Some(range)) = (bundle.remote, self.settings.pool) else {
             return Ok(None);
         };
-        let mut taken: Vec<_> = self.settings.bundles.iter().filter_map(|b| b.local).collect();
+        let mut taken: Vec<_> = self
+            .settings
+            .bundles
+            .iter()
+            .filter_map(|b| b.local)
+            .collect();
         taken.extend(self.settings.bundles.iter().filter_map(|b| match b.remote {
             config::Remote::Address(address) => Some(address),
             _ => None,
@@ -160,9 +216,32 @@ impl<'a> Supervisor<'a> {
     }
 
     fn start_all(&mut self) {
+        for name in self
+            .settings
+            .bundles
+            .iter()
+            .map(|b| b.name.clone())
+            .collect::<Vec<_>>()
+        {
+            self.start_bundle(&name);
+        }
+    }
+
+    fn start_bundle(&mut self, name: &str) {
         let now = self.now();
-        for keeper in &mut self.keepers {
+        for keeper in self
+            .keepers
+            .iter_mut()
+            .filter(|k| k.settings().name == name)
+        {
             keeper.decide(|bundle| bundle.start(now), &mut self.shared, now);
+        }
+        for classic in self
+            .classics
+            .iter_mut()
+            .filter(|c| c.settings().name == name)
+        {
+            classic.start(&mut self.shared, now);
         }
     }
 
@@ -175,6 +254,11 @@ impl<'a> Supervisor<'a> {
                 match source {
                     Source::Signals => signals.clear_wake(),
                     Source::Control => control.serve(now, |request| self.answer(&request)),
+                    Source::Pings => self.listen_for_pings(now),
+                    Source::Classic(c) => {
+                        self.classics[c].read_process(&mut self.shared, now);
+                    }
+                    Source::Monitor => self.network_changed(now),
                     Source::Unit(k) => self.keepers[k].read_unit(&mut self.shared, now),
                     Source::Process(k, link) => {
                         self.keepers[k].read_process(link, &mut self.shared, now);
@@ -186,6 +270,9 @@ impl<'a> Supervisor<'a> {
             }
             for keeper in &mut self.keepers {
                 keeper.tick(&mut self.shared, now);
+            }
+            for classic in &mut self.classics {
+                classic.tick(&mut self.shared, now);
             }
             if signals.take(SIGHUP) {
                 let answer = self.reload();
@@ -205,6 +292,9 @@ impl<'a> Supervisor<'a> {
                 for keeper in &mut self.keepers {
                     gone &= keeper.stop(&mut self.shared, now);
                 }
+                for classic in &mut self.classics {
+                    gone &= classic.stop(&mut self.shared, now);
+                }
                 if gone || deadline <= now {
                     self.say_goodbye();
                     return Ok(());
@@ -221,7 +311,22 @@ impl<'a> Supervisor<'a> {
                 self.keeping.release(&keeper.settings().name);
             }
         }
+        if self.release {
+            for classic in &mut self.classics {
+                classic.withdraw(&mut self.shared);
+            }
+        }
         let _ = std::fs::remove_file(self.metrics_path());
+    }
+
+    fn network_changed(&mut self, now: Duration) {
+        let heard = self.monitor.as_ref().map(Monitor::read);
+        if let Some(Err(error)) = heard {
+            debug!(%error, "cannot hear changes of the network");
+        }
+        for classic in &mut self.classics {
+            classic.network_changed(now);
+        }
     }
 
     /// Waits for something to happen.
@@ -233,8 +338,15 @@ impl<'a> Supervisor<'a> {
     ) -> Result<Vec<Source>, Error> {
         let mut watched = vec![(Source::Signals, signals.as_fd(), PollFlags::IN)];
         for (fd, writing) in control.descriptors() {
-            let flags = if writing { PollFlags::OUT } else { PollFlags::IN };
+            let flags = if writing {
+                PollFlags::OUT
+            } else {
+                PollFlags::IN
+            };
             watched.push((Source::Control, fd, flags));
+        }
+        if let Some(dog) = &self.watchdog {
+            watched.push((Source::Pings, dog.pinger.as_fd(), PollFlags::IN));
         }
         for (k, keeper) in self.keepers.iter().enumerate() {
             if let Some(unit) = keeper.unit() {
@@ -246,6 +358,15 @@ impl<'a> Supervisor<'a> {
                 watched.push((source, process.output_fd(), PollFlags::IN));
             }
         }
+        for (c, classic) in self.classics.iter().enumerate() {
+            if let Some(process) = classic.process() {
+                watched.push((Source::Classic(c), process.end_fd(), PollFlags::IN));
+                watched.push((Source::Classic(c), process.output_fd(), PollFlags::IN));
+            }
+        }
+        if let Some(monitor) = &self.monitor {
+            watched.push((Source::Monitor, monitor.as_fd(), PollFlags::IN));
+        }
         let now = self.now();
         let timeout = if self.keepers.iter().any(Keeper::is_busy) {
             Some(Duration::ZERO)
@@ -253,9 +374,11 @@ impl<'a> Supervisor<'a> {
             self.keepers
                 .iter()
                 .filter_map(|keeper| keeper.bundle().deadline())
+                .chain(self.classics.iter().filter_map(Classic::deadline))
                 .chain(control.deadline())
                 .chain(farewell)
                 .chain(self.alive_due)
+                .chain(self.watchdog.as_ref().map(|dog| dog.mind.deadline()))
                 .chain([self.metrics_due])
                 .min()
                 .map(|deadline| deadline.saturating_sub(now))
@@ -263,14 +386,22 @@ impl<'a> Supervisor<'a> {
         let timeout = timeout
             .map(Timespec::try_from)
             .transpose()
-            .map_err(|error| Error::System { action: "wait", source: std::io::Error::other(error) })?;
+            .map_err(|error| Error::System {
+                action: "wait",
+                source: std::io::Error::other(error),
+            })?;
         let mut fds: Vec<_> = watched
             .iter()
             .map(|&(_, fd, flags)| PollFd::from_borrowed_fd(fd, flags))
             .collect();
         match poll(&mut fds, timeout.as_ref()) {
             Ok(_) | Err(rustix::io::Errno::INTR) => {}
-            Err(error) => return Err(Error::System { action: "wait", source: error.into() }),
+            Err(error) => {
+                return Err(Error::System {
+                    action: "wait",
+                    source: error.into(),
+                });
+            }
         }
         let mut ready: Vec<Source> = fds
             .iter()
@@ -282,7 +413,91 @@ impl<'a> Supervisor<'a> {
         Ok(ready)
     }
 
+    fn listen_for_pings(&mut self, now: Duration) {
+        if let Some(dog) = &mut self.watchdog
+            && dog.pinger.heard()
+        {
+            dog.mind.answered(now);
+        }
+    }
+
+    fn watch_dog(&mut self, now: Duration) {
+        let Some(dog) = &mut self.watchdog else {
+            return;
+        };
+        if dog.mind.deadline() > now {
+            return;
+        }
+        let mut steps = Vec::new();
+        for order in dog.mind.tick(now) {
+            match order {
+                Order::Ping => {
+                    dog.pinger.ask();
+                    if let Some(device) = &dog.device {
+                        device.feed();
+                    }
+                }
+                Order::Act(step) => steps.push(step),
+            }
+        }
+        let dry_run = dog.settings.dry_run;
+        for step in steps {
+            let would = if dry_run { " (dry run: not done)" } else { "" };
+            warn!("watchdog: nobody answers, {}{would}", step.text());
+            if !dry_run {
+                self.act(step, now);
+            }
+        }
+    }
+
+    fn act(&mut self, step: Step, now: Duration) {
+        match step {
+            Step::Relink => {
+                for keeper in &mut self.keepers {
+                    for index in 0..keeper.bundle().links().len() {
+                        if keeper.bundle().links()[index].is_wanted() {
+                            keeper.decide(|b| b.link_restart(index, now), &mut self.shared, now);
+                        }
+                    }
+                }
+            }
+            Step::RestartBundle => {
+                for keeper in &mut self.keepers {
+                    if keeper.bundle().state() != State::Down {
+                        keeper.decide(|b| b.restart(now), &mut self.shared, now);
+                    }
+                }
+            }
+            Step::StopFeeding => {
+                if let Some(device) = self.watchdog.as_mut().and_then(|dog| dog.device.as_mut()) {
+                    device.starve();
+                }
+            }
+            Step::Reboot => {
+                let max = self
+                    .watchdog
+                    .as_ref()
+                    .map_or(0, |dog| dog.settings.max_reboots_per_hour);
+                let allowed = Reboots::new(&self.settings.state_dir, max).note();
+                match allowed {
+                    Ok(true) => match watchdog::reboot() {
+                        Ok(()) => {}
+                        Err(error) => error!(%error, "cannot restart the machine"),
+                    },
+                    Ok(false) => {
+                        error!("restarted {max} times within the hour already, not again");
+                    }
+                    Err(error) => {
+                        let text = nightshift_common::error::chain(&error);
+                        error!("cannot note the restart, so it is not done: {text}");
+                    }
+                }
+            }
+        }
+    }
+
     fn housekeeping(&mut self, now: Duration) {
+        self.watch_dog(now);
         if self.metrics_due <= now {
             self.metrics_due = now + METRICS;
             let text = status::metrics(&self.status());
@@ -302,8 +517,17 @@ impl<'a> Supervisor<'a> {
 
     fn status(&mut self) -> Status {
         let now = self.now();
-        let bundles =
-            self.keepers.iter_mut().map(|k| k.status(&mut self.shared, now)).collect();
+        let shared = &mut self.shared;
+        let mut bundles: Vec<_> = self
+            .keepers
+            .iter_mut()
+            .map(|keeper| keeper.status(shared, now))
+            .collect();
+        bundles.extend(
+            self.classics
+                .iter()
+                .map(|classic| classic.status(shared, now)),
+        );
         Status {
             version: status::VERSION,
             pid: std::process::id(),
@@ -314,17 +538,23 @@ impl<'a> Supervisor<'a> {
 
     fn answer(&mut self, request: &Request) -> Answer {
         match request {
-            Request::Status => Answer { status: Some(self.status()), ..Answer::default() },
-            Request::Routes => Answer { routes: Some(Vec::new()), ..Answer::default() },
+            Request::Status => Answer {
+                status: Some(self.status()),
+                ..Answer::default()
+            },
+            Request::Routes { bundle } => self.routes(bundle.as_deref()),
             Request::Up { target } | Request::Down { target } | Request::Restart { target } => {
                 self.switch(request, target)
             }
             Request::Resync { target } if target.contains('/') => {
                 Answer::refused("a resynchronisation is for a bundle, not for a link")
             }
-            Request::Resync { target } => {
-                self.switch(&Request::Restart { target: target.clone() }, target)
-            }
+            Request::Resync { target } => self.switch(
+                &Request::Restart {
+                    target: target.clone(),
+                },
+                target,
+            ),
             Request::Reload => self.reload(),
             Request::Release => {
                 self.release = true;
@@ -339,6 +569,17 @@ impl<'a> Supervisor<'a> {
             Some((name, link)) => (name, Some(link)),
             None => (target, None),
         };
+        if let Some(classic) = self.classics.iter_mut().find(|c| c.settings().name == name) {
+            if link.is_some_and(|link| classic.settings().links[0].name != link) {
+                return Answer::refused(format!("there is no link {target}"));
+            }
+            match request {
+                Request::Up { .. } => classic.start(&mut self.shared, now),
+                Request::Down { .. } => drop(classic.stop(&mut self.shared, now)),
+                _ => classic.restart(&mut self.shared, now),
+            }
+            return Answer::default();
+        }
         let Some(keeper) = self.keepers.iter_mut().find(|k| k.settings().name == name) else {
             return Answer::refused(format!("there is no bundle {name}"));
         };
@@ -360,6 +601,45 @@ impl<'a> Supervisor<'a> {
         Answer::default()
     }
 
+    /// Routes through the interfaces, and those that classic bundles remember.
+    fn routes(&mut self, bundle: Option<&str>) -> Answer {
+        let wanted = |name: &str| bundle.is_none_or(|bundle| bundle == name);
+        let mut messages = Vec::new();
+        for v6 in [false, true] {
+            match self.shared.netlink.routes(v6) {
+                Ok(found) => messages.extend(found),
+                Err(error) => return Answer::refused(format!("cannot read the routes: {error}")),
+            }
+        }
+        let mut lines = Vec::new();
+        let mut known = false;
+        for keeper in self.keepers.iter().filter(|k| wanted(&k.settings().name)) {
+            known = true;
+            let (name, ifname) = (&keeper.settings().name, keeper.ifname());
+            let found = messages
+                .iter()
+                .filter_map(|m| Route::through(m, keeper.ifindex()));
+            lines.extend(found.map(|route| format!("{name}: {route} dev {ifname}")));
+        }
+        for classic in self.classics.iter().filter(|c| wanted(&c.settings().name)) {
+            known = true;
+            let name = &classic.settings().name;
+            lines.extend(
+                classic
+                    .remembered()
+                    .iter()
+                    .map(|r| format!("{name}: {r} (remembered)")),
+            );
+        }
+        if !known {
+            return Answer::refused(format!("there is no bundle {}", bundle.unwrap_or_default()));
+        }
+        Answer {
+            routes: Some(lines),
+            ..Answer::default()
+        }
+    }
+
     /// Takes a new configuration over: bundles that did not change are not touched, except that
     /// links whose options pppd refused are tried again.
     fn reload(&mut self) -> Answer {
@@ -373,7 +653,11 @@ impl<'a> Supervisor<'a> {
         };
         let mut kept = Vec::new();
         for mut keeper in std::mem::take(&mut self.keepers) {
-            if settings.bundles.iter().any(|bundle| same(bundle, keeper.settings())) {
+            if settings
+                .bundles
+                .iter()
+                .any(|bundle| same(bundle, keeper.settings()))
+            {
                 let refused: Vec<usize> = (0..keeper.bundle().links().len())
                     .filter(|&n| keeper.bundle().links()[n].state() == link::State::ConfigError)
                     .collect();
@@ -392,23 +676,47 @@ impl<'a> Supervisor<'a> {
             }
         }
         self.keepers = kept;
+        let mut kept = Vec::new();
+        for mut classic in std::mem::take(&mut self.classics) {
+            if settings
+                .bundles
+                .iter()
+                .any(|bundle| same(bundle, classic.settings()))
+            {
+                kept.push(classic);
+            } else {
+                classic.stop(&mut self.shared, now);
+                classic.withdraw(&mut self.shared);
+            }
+        }
+        self.classics = kept;
         self.settings = settings;
         let mut problems = Vec::new();
         for bundle in self.settings.bundles.clone() {
-            if !self.keepers.iter().any(|keeper| keeper.settings().name == bundle.name) {
+            let known = self
+                .keepers
+                .iter()
+                .any(|k| k.settings().name == bundle.name)
+                || self
+                    .classics
+                    .iter()
+                    .any(|c| c.settings().name == bundle.name);
+            if !known {
                 let name = bundle.name.clone();
                 match self.add_bundle(bundle) {
-                    Ok(()) => {
-                        if let Some(keeper) = self.keepers.last_mut() {
-                            keeper.decide(|b| b.start(now), &mut self.shared, now);
-                        }
-                    }
-                    Err(error) => problems
-                        .push(format!("{name}: {}", nightshift_common::error::chain(&error))),
+                    Ok(()) => self.start_bundle(&name),
+                    Err(error) => problems.push(format!(
+                        "{name}: {}",
+                        nightshift_common::error::chain(&error)
+                    )),
                 }
             }
         }
-        if problems.is_empty() { Answer::default() } else { Answer::refused(problems.join("; ")) }
+        if problems.is_empty() {
+            Answer::default()
+        } else {
+            Answer::refused(problems.join("; "))
+        }
     }
 }
 
@@ -432,10 +740,7 @@ fn seed() -> u64 {
 }
 
 /// Used by the commands that only read the configuration.
-pub fn settings(
-    flags: &nightshift_common::flags::SharedFlags,
-) -> Result<Settings, Error> {
+pub fn settings(flags: &nightshift_common::flags::SharedFlags) -> Result<Settings, Error> {
     let loaded: Loaded<FileLayer> = nightshift_common::config::load("pppmon", flags)?;
     Ok(config::resolve(&loaded)?)
 }
-

@@ -1,6 +1,9 @@
 //! Every system call without a safe wrapper elsewhere: the ioctls of /dev/ppp and of terminals,
 //! byte locks, PPPoE sockets, the watchdog device, and children that die with us.
-#![expect(unsafe_code, reason = "ioctls and fcntl locks that neither std nor rustix offers")]
+#![expect(
+    unsafe_code,
+    reason = "ioctls and fcntl locks that neither std nor rustix offers"
+)]
 
 use std::fs::File;
 use std::io;
@@ -27,7 +30,11 @@ const PPPIOCGUNIT: c_ulong = 0x8004_7456;
 const TIOCSETD: c_ulong = 0x5423;
 const TIOCGPTPEER: c_ulong = 0x5441;
 
-#[cfg(any(target_arch = "mips", target_arch = "powerpc64", target_arch = "sparc64"))]
+#[cfg(any(
+    target_arch = "mips",
+    target_arch = "powerpc64",
+    target_arch = "sparc64"
+))]
 compile_error!("ioctl directions are encoded differently on this architecture");
 
 /// Flags of a PPP unit.
@@ -46,7 +53,11 @@ pub const N_TTY: i32 = 0;
 pub const N_SYNC_PPP: i32 = 14;
 
 fn check(result: c_int) -> io::Result<c_int> {
-    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
+    if result < 0 {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok(result)
+    }
 }
 
 /// An ioctl whose argument points to an `int` that is read, written or both.
@@ -189,7 +200,13 @@ fn byte_lock(file: &File, at: u64, kind: c_int) -> io::Result<()> {
     let kind = libc::c_short::try_from(kind).map_err(io::Error::other)?;
     let whence = libc::c_short::try_from(libc::SEEK_SET).map_err(io::Error::other)?;
     let start = libc::off_t::try_from(at).map_err(io::Error::other)?;
-    let lock = libc::flock { l_type: kind, l_whence: whence, l_start: start, l_len: 1, l_pid: 0 };
+    let lock = libc::flock {
+        l_type: kind,
+        l_whence: whence,
+        l_start: start,
+        l_len: 1,
+        l_pid: 0,
+    };
     // SAFETY: F_OFD_SETLK reads one struct flock, which lives until the call returns.
     let result = unsafe { libc::fcntl(file.as_raw_fd(), libc::F_OFD_SETLK, &raw const lock) };
     check(result).map(drop)

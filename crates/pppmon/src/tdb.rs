@@ -110,8 +110,15 @@ impl Tdb {
             .truncate(false)
             .mode(0o644)
             .open(path)
-            .map_err(|source| TdbError::Io { action: "open", path: path.to_owned(), source })?;
-        let tdb = Self { file, path: path.to_owned() };
+            .map_err(|source| TdbError::Io {
+                action: "open",
+                path: path.to_owned(),
+                source,
+            })?;
+        let tdb = Self {
+            file,
+            path: path.to_owned(),
+        };
         tdb.locked(GLOBAL_LOCK, sys::Access::Write, || {
             if tdb.len()? == 0 {
                 let mut header = vec![0; HEADER_LEN];
@@ -136,7 +143,9 @@ impl Tdb {
     pub fn fetch(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
         let hash = hash(key);
         self.locked(self.chain_lock(hash), sys::Access::Read, || {
-            self.find(hash, key)?.map(|record| self.data(&record)).transpose()
+            self.find(hash, key)?
+                .map(|record| self.data(&record))
+                .transpose()
         })
     }
 
@@ -146,7 +155,10 @@ impl Tdb {
         self.locked(self.chain_lock(hash), sys::Access::Write, || {
             if let Some(record) = self.find(hash, key)? {
                 if record.rec_len >= length(key.len() + value.len() + 4) {
-                    self.write(u64::from(record.at + 12), &length(value.len()).to_ne_bytes())?;
+                    self.write(
+                        u64::from(record.at + 12),
+                        &length(value.len()).to_ne_bytes(),
+                    )?;
                     let at = record.at + RECORD_HEADER + record.key_len;
                     return self.write(u64::from(at), value);
                 }
@@ -159,9 +171,11 @@ impl Tdb {
     /// Removes a key; false if it was not there.
     pub fn delete(&self, key: &[u8]) -> Result<bool> {
         let hash = hash(key);
-        self.locked(self.chain_lock(hash), sys::Access::Write, || match self.find(hash, key)? {
-            Some(record) => self.unlink(&record).map(|()| true),
-            None => Ok(false),
+        self.locked(self.chain_lock(hash), sys::Access::Write, || {
+            match self.find(hash, key)? {
+                Some(record) => self.unlink(&record).map(|()| true),
+                None => Ok(false),
+            }
         })
     }
 
@@ -171,7 +185,9 @@ impl Tdb {
         for bucket in 0..HASH_SIZE {
             let mut from = FREE_LIST + 4 + 4 * u64::from(bucket);
             for _ in 0..CHAIN_MAX {
-                let Some(record) = self.record(from)? else { break };
+                let Some(record) = self.record(from)? else {
+                    break;
+                };
                 if record.magic == LIVE {
                     keys.push(self.read(u64::from(record.at + RECORD_HEADER), record.key_len)?);
                 }
@@ -182,7 +198,12 @@ impl Tdb {
     }
 
     fn check_header(&self) -> Result<()> {
-        let damaged = |reason| Err(TdbError::Damaged { path: self.path.clone(), reason });
+        let damaged = |reason| {
+            Err(TdbError::Damaged {
+                path: self.path.clone(),
+                reason,
+            })
+        };
         if self.len()? < HEADER_LEN as u64 {
             return damaged("shorter than its header");
         }
@@ -216,7 +237,9 @@ impl Tdb {
     fn find(&self, hash: u32, key: &[u8]) -> Result<Option<Record>> {
         let mut from = Self::bucket(hash);
         for _ in 0..CHAIN_MAX {
-            let Some(record) = self.record(from)? else { return Ok(None) };
+            let Some(record) = self.record(from)? else {
+                return Ok(None);
+            };
             if record.magic == LIVE
                 && record.hash == hash
                 && record.key_len == length(key.len())
@@ -226,7 +249,10 @@ impl Tdb {
             }
             from = u64::from(record.at);
         }
-        Err(TdbError::Damaged { path: self.path.clone(), reason: "a chain never ends" })
+        Err(TdbError::Damaged {
+            path: self.path.clone(),
+            reason: "a chain never ends",
+        })
     }
 
     /// The record a pointer leads to; a record's own `next` is its first word.
@@ -237,7 +263,12 @@ impl Tdb {
         }
         let bytes = self.read(u64::from(at), RECORD_HEADER)?;
         let word = |n: usize| {
-            let bytes = [bytes[4 * n], bytes[4 * n + 1], bytes[4 * n + 2], bytes[4 * n + 3]];
+            let bytes = [
+                bytes[4 * n],
+                bytes[4 * n + 1],
+                bytes[4 * n + 2],
+                bytes[4 * n + 3],
+            ];
             u32::from_ne_bytes(bytes)
         };
         let record = Record {
@@ -264,7 +295,10 @@ impl Tdb {
     }
 
     fn data(&self, record: &Record) -> Result<Vec<u8>> {
-        self.read(u64::from(record.at + RECORD_HEADER + record.key_len), record.data_len)
+        self.read(
+            u64::from(record.at + RECORD_HEADER + record.key_len),
+            record.data_len,
+        )
     }
 
     fn insert(&self, hash: u32, key: &[u8], value: &[u8]) -> Result<()> {
@@ -273,7 +307,14 @@ impl Tdb {
         let (at, rec_len) = self.allocate(needed)?;
         let next = self.number(Self::bucket(hash))?;
         let mut record = Vec::new();
-        for word in [next, rec_len, length(key.len()), length(value.len()), hash, LIVE] {
+        for word in [
+            next,
+            rec_len,
+            length(key.len()),
+            length(value.len()),
+            hash,
+            LIVE,
+        ] {
             record.extend(word.to_ne_bytes());
         }
         record.extend(key);
@@ -289,7 +330,9 @@ impl Tdb {
         self.locked(FREE_LIST_LOCK, sys::Access::Write, || {
             let mut from = FREE_LIST;
             for _ in 0..CHAIN_MAX {
-                let Some(record) = self.record(from)? else { break };
+                let Some(record) = self.record(from)? else {
+                    break;
+                };
                 if record.magic == FREE && record.rec_len >= needed {
                     self.write(record.from, &record.next.to_ne_bytes())?;
                     return Ok((record.at, record.rec_len));
@@ -297,7 +340,10 @@ impl Tdb {
                 from = u64::from(record.at);
             }
             let end = u32::try_from(self.len()?.next_multiple_of(4)).map_err(|_too_large| {
-                TdbError::Damaged { path: self.path.clone(), reason: "4 GiB large" }
+                TdbError::Damaged {
+                    path: self.path.clone(),
+                    reason: "4 GiB large",
+                }
             })?;
             // Reserve the space while the lock is held; the caller fills it.
             let length = u64::from(RECORD_HEADER) + u64::from(needed);
@@ -331,35 +377,53 @@ impl Tdb {
     }
 
     fn lock(&self, at: u64, access: sys::Access) -> Result<()> {
-        sys::lock_byte(&self.file, at, access, LOCK_TIMEOUT).map_err(|source| self.io("lock", source))
+        sys::lock_byte(&self.file, at, access, LOCK_TIMEOUT)
+            .map_err(|source| self.io("lock", source))
     }
 
     fn io(&self, action: &'static str, source: io::Error) -> TdbError {
-        TdbError::Io { action, path: self.path.clone(), source }
+        TdbError::Io {
+            action,
+            path: self.path.clone(),
+            source,
+        }
     }
 
     fn len(&self) -> Result<u64> {
-        Ok(self.file.metadata().map_err(|source| self.io("examine", source))?.len())
+        Ok(self
+            .file
+            .metadata()
+            .map_err(|source| self.io("examine", source))?
+            .len())
     }
 
     fn number(&self, at: u64) -> Result<u32> {
         let mut bytes = [0; 4];
-        self.file.read_exact_at(&mut bytes, at).map_err(|source| self.io("read", source))?;
+        self.file
+            .read_exact_at(&mut bytes, at)
+            .map_err(|source| self.io("read", source))?;
         Ok(u32::from_ne_bytes(bytes))
     }
 
     fn read(&self, at: u64, length: u32) -> Result<Vec<u8>> {
         if at + u64::from(length) > self.len()? {
             let path = self.path.clone();
-            return Err(TdbError::Damaged { path, reason: "a record points outside the file" });
+            return Err(TdbError::Damaged {
+                path,
+                reason: "a record points outside the file",
+            });
         }
         let mut bytes = vec![0; length as usize];
-        self.file.read_exact_at(&mut bytes, at).map_err(|source| self.io("read", source))?;
+        self.file
+            .read_exact_at(&mut bytes, at)
+            .map_err(|source| self.io("read", source))?;
         Ok(bytes)
     }
 
     fn write(&self, at: u64, bytes: &[u8]) -> Result<()> {
-        self.file.write_all_at(bytes, at).map_err(|source| self.io("write", source))
+        self.file
+            .write_all_at(bytes, at)
+            .map_err(|source| self.io("write", source))
     }
 }
 
@@ -403,7 +467,10 @@ mod tests {
             (swapped, "other byte order"),
         ] {
             let path = dir.path().join("db");
-            #[expect(clippy::disallowed_methods, reason = "test input, nothing to keep whole")]
+            #[expect(
+                clippy::disallowed_methods,
+                reason = "test input, nothing to keep whole"
+            )]
             std::fs::write(&path, &content).unwrap();
             let error = Tdb::open(&path).unwrap_err().to_string();
             assert!(error.contains(reason) && error.contains("/db"), "{error}");
@@ -419,13 +486,22 @@ mod tests {
         tdb.store(b"UNIT=0", b"pppd12").unwrap();
         let bucket = Tdb::bucket(hash(b"UNIT=0"));
         tdb.write(bucket, &0xffff_fff0_u32.to_ne_bytes()).unwrap();
-        assert!(matches!(tdb.fetch(b"UNIT=0"), Err(TdbError::Damaged { .. })));
+        assert!(matches!(
+            tdb.fetch(b"UNIT=0"),
+            Err(TdbError::Damaged { .. })
+        ));
         // A chain that leads back to itself.
         tdb.write(bucket, &696_u32.to_ne_bytes()).unwrap();
         tdb.write(696, &696_u32.to_ne_bytes()).unwrap();
-        assert!(matches!(tdb.fetch(b"UNIT=131"), Ok(None) | Err(TdbError::Damaged { .. })));
+        assert!(matches!(
+            tdb.fetch(b"UNIT=131"),
+            Ok(None) | Err(TdbError::Damaged { .. })
+        ));
         tdb.write(696 + 16, &0_u32.to_ne_bytes()).unwrap();
-        assert!(matches!(tdb.fetch(b"UNIT=0"), Err(TdbError::Damaged { .. })));
+        assert!(matches!(
+            tdb.fetch(b"UNIT=0"),
+            Err(TdbError::Damaged { .. })
+        ));
     }
 
     #[test]

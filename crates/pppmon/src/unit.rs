@@ -107,7 +107,11 @@ impl Unit {
 
 /// An unattached /dev/ppp.
 pub(crate) fn open_ppp() -> io::Result<File> {
-    File::options().read(true).write(true).custom_flags(libc::O_NONBLOCK).open("/dev/ppp")
+    File::options()
+        .read(true)
+        .write(true)
+        .custom_flags(libc::O_NONBLOCK)
+        .open("/dev/ppp")
 }
 
 /// Takes the channel of a terminal out of whatever unit it is in. pppd normally does so itself;
@@ -115,7 +119,11 @@ pub(crate) fn open_ppp() -> io::Result<File> {
 /// the next pppd cannot join. True if there was a channel.
 pub fn detach_terminal(terminal: &Path) -> io::Result<bool> {
     let flags = libc::O_NOCTTY | libc::O_NONBLOCK;
-    let tty = File::options().read(true).write(true).custom_flags(flags).open(terminal)?;
+    let tty = File::options()
+        .read(true)
+        .write(true)
+        .custom_flags(flags)
+        .open(terminal)?;
     let Ok(channel) = sys::ppp_channel(&tty) else {
         return Ok(false); // an ordinary line discipline
     };

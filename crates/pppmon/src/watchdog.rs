@@ -64,7 +64,12 @@ impl Watchdog {
     }
 
     fn alarm(&self) -> Duration {
-        self.quiet_since + if self.heard { self.timeout } else { self.boot_timeout }
+        self.quiet_since
+            + if self.heard {
+                self.timeout
+            } else {
+                self.boot_timeout
+            }
     }
 
     /// When [`Watchdog::tick`] has something to do.
@@ -120,7 +125,12 @@ impl Pinger {
         )?;
         let [_, _, high, low] = std::process::id().to_be_bytes();
         let id = u16::from_be_bytes([high, low]);
-        Ok(Self { socket, id, sequence: 0, targets: targets.to_vec() })
+        Ok(Self {
+            socket,
+            id,
+            sequence: 0,
+            targets: targets.to_vec(),
+        })
     }
 
     /// Asks everybody. An unreachable one is as silent as a dead one.
@@ -161,7 +171,12 @@ fn echo(kind: u8, id: u16, sequence: u16) -> Vec<u8> {
     packet.extend(b"pppmon  ");
     let mut sum: u32 = packet
         .chunks(2)
-        .map(|pair| u32::from(u16::from_be_bytes([pair[0], pair.get(1).copied().unwrap_or(0)])))
+        .map(|pair| {
+            u32::from(u16::from_be_bytes([
+                pair[0],
+                pair.get(1).copied().unwrap_or(0),
+            ]))
+        })
         .sum();
     while sum > 0xffff {
         sum = (sum & 0xffff) + (sum >> 16);
@@ -176,7 +191,9 @@ fn answer(packet: &[u8]) -> Option<(Ipv4Addr, u16)> {
     let header = usize::from(*packet.first()? & 0x0f) * 4;
     let from = <[u8; 4]>::try_from(packet.get(12..16)?).ok()?;
     let icmp = packet.get(header..)?;
-    let &[kind, _, _, _, high, low, ..] = icmp else { return None };
+    let &[kind, _, _, _, high, low, ..] = icmp else {
+        return None;
+    };
     (kind == ECHO_REPLY && header >= 20)
         .then(|| (Ipv4Addr::from(from), u16::from_be_bytes([high, low])))
 }
@@ -192,10 +209,15 @@ impl Device {
     /// Opens it, which arms it.
     pub fn open(path: &Path, timeout: Duration) -> io::Result<Self> {
         let file = File::options().write(true).open(path)?;
-        let seconds = u32::try_from(timeout.as_secs()).unwrap_or(u32::MAX).clamp(10, 60);
+        let seconds = u32::try_from(timeout.as_secs())
+            .unwrap_or(u32::MAX)
+            .clamp(10, 60);
         // Some devices have a fixed timeout; feeding goes on often enough for those too.
         let _ = sys::watchdog_set_timeout(&file, seconds);
-        Ok(Self { file, starving: false })
+        Ok(Self {
+            file,
+            starving: false,
+        })
     }
 
     /// From now on the machine restarts by itself.
@@ -237,14 +259,20 @@ pub struct Reboots {
 /// Whether one more is allowed. A clock that has gone back makes an entry look like the future's;
 /// it counts as inside the hour.
 fn allowed(reboots: &[Reboot], now: u64, max_per_hour: u32) -> bool {
-    let recent = reboots.iter().filter(|reboot| reboot.time > now.saturating_sub(3600)).count();
+    let recent = reboots
+        .iter()
+        .filter(|reboot| reboot.time > now.saturating_sub(3600))
+        .count();
     recent < max_per_hour as usize
 }
 
 impl Reboots {
     /// Kept in this directory.
     pub fn new(state_dir: &Path, max_per_hour: u32) -> Self {
-        Self { path: state_dir.join("reboots.json"), max_per_hour }
+        Self {
+            path: state_dir.join("reboots.json"),
+            max_per_hour,
+        }
     }
 
     /// Notes a restart, durably, if one more is allowed. A damaged list allows none: nobody can
@@ -257,13 +285,19 @@ impl Reboots {
             },
             Err(_) => Vec::new(),
         };
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        let now = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default()
+            .as_secs();
         if !allowed(&reboots, now, self.max_per_hour) {
             return Ok(false);
         }
         let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
         reboots.retain(|reboot| reboot.time > now.saturating_sub(86_400));
-        reboots.push(Reboot { boot: boot.trim().to_owned(), time: now });
+        reboots.push(Reboot {
+            boot: boot.trim().to_owned(),
+            time: now,
+        });
         if let Some(directory) = self.path.parent() {
             let _ = std::fs::create_dir_all(directory); // replacing the file reports a failure
         }
@@ -276,7 +310,9 @@ impl Reboots {
 /// Restarts the machine at once, after writing disks out.
 pub fn reboot() -> io::Result<()> {
     rustix::fs::sync();
-    Ok(rustix::system::reboot(rustix::system::RebootCommand::Restart)?)
+    Ok(rustix::system::reboot(
+        rustix::system::RebootCommand::Restart,
+    )?)
 }
 
 #[cfg(test)]
@@ -327,8 +363,12 @@ mod tests {
     fn steps_escalate_and_an_answer_starts_over() {
         let mut watchdog = watchdog(vec![Step::Relink, Step::RestartBundle, Step::Reboot]);
         watchdog.answered(seconds(5));
-        let expected =
-            [(35, Step::Relink), (65, Step::RestartBundle), (95, Step::Reboot), (125, Step::Reboot)];
+        let expected = [
+            (35, Step::Relink),
+            (65, Step::RestartBundle),
+            (95, Step::Reboot),
+            (125, Step::Reboot),
+        ];
         assert_eq!(actions(&mut watchdog, 130), expected);
         watchdog.answered(seconds(131));
         assert_eq!(actions(&mut watchdog, 165), [(161, Step::Relink)]);
@@ -337,7 +377,9 @@ mod tests {
 
     #[test]
     fn answers_are_told_from_other_packets() {
-        let mut packet = vec![0x45, 0, 0, 0, 0, 0, 0, 0, 64, 1, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2];
+        let mut packet = vec![
+            0x45, 0, 0, 0, 0, 0, 0, 0, 64, 1, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2,
+        ];
         packet.extend(echo(ECHO_REPLY, 0x1234, 7));
         assert_eq!(answer(&packet), Some((Ipv4Addr::new(10, 0, 0, 1), 0x1234)));
         packet[20] = ECHO_REQUEST;
@@ -358,11 +400,17 @@ mod tests {
 
     #[test]
     fn the_guard_counts_the_last_hour_and_distrusts_the_clock() {
-        let at = |time| Reboot { boot: String::new(), time };
+        let at = |time| Reboot {
+            boot: String::new(),
+            time,
+        };
         assert!(allowed(&[], 10_000, 2));
         assert!(allowed(&[at(5_000), at(9_000)], 10_000, 2));
         assert!(!allowed(&[at(8_000), at(9_000)], 10_000, 2));
-        assert!(!allowed(&[at(99_000), at(98_000)], 10_000, 2), "the clock has gone back");
+        assert!(
+            !allowed(&[at(99_000), at(98_000)], 10_000, 2),
+            "the clock has gone back"
+        );
         assert!(!allowed(&[], 10_000, 0));
     }
 

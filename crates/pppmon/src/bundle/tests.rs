@@ -21,7 +21,9 @@ impl Bench {
             remote: None,
             interface_id: None,
         });
-        let all = (0..links).map(|n| Link::new(format!("l{n}"), Timing::default())).collect();
+        let all = (0..links)
+            .map(|n| Link::new(format!("l{n}"), Timing::default()))
+            .collect();
         let mut bench = Self {
             bundle: Bundle::new(all, ncp, min_links, Jitter::new(1)),
             now: Duration::ZERO,
@@ -44,7 +46,13 @@ impl Bench {
                         assert!(!self.running[n], "two pppds for one link");
                         self.running[n] = true;
                     }
-                    Action::Resync => next.extend(self.bundle.resynced(Report::default(), self.now)),
+                    Action::Link(n, link::Action::Kill) if self.running[n] => {
+                        self.running[n] = false;
+                        next.extend(self.bundle.link_exited(n, Exit::Signal(9), self.now));
+                    }
+                    Action::Resync => {
+                        next.extend(self.bundle.resynced(Report::default(), self.now))
+                    }
                     _ => {}
                 }
                 self.log.push(action);
@@ -179,7 +187,11 @@ fn a_restarted_peer_leads_through_the_barrier() {
 fn a_fresh_request_while_open_is_a_restarted_peer_too() {
     let mut bench = Bench::opened(2, 1);
     bench.ipcp(1, 77, &[3, 6, 10, 0, 0, 1]);
-    assert_eq!(bench.bundle.state(), State::Open, "only a repeat: our answer was lost");
+    assert_eq!(
+        bench.bundle.state(),
+        State::Open,
+        "only a repeat: our answer was lost"
+    );
     bench.ipcp(1, 78, &[3, 6, 10, 0, 0, 1]);
     assert_eq!(bench.bundle.state(), State::Barrier);
 }
@@ -196,7 +208,11 @@ fn barriers_keep_their_distance() {
         bench.pass(Duration::from_millis(300));
     }
     // 20 rounds of 300 ms.
-    assert!(bench.bundle.counts().barriers <= 4, "{:?}", bench.bundle.counts());
+    assert!(
+        bench.bundle.counts().barriers <= 4,
+        "{:?}",
+        bench.bundle.counts()
+    );
 }
 
 #[test]
@@ -264,7 +280,10 @@ fn down_keeps_everything_off_until_up() {
     bench.exit(1, 5);
     bench.step(Bundle::unit_empty);
     bench.pass(Duration::from_secs(100));
-    assert_eq!((bench.bundle.state(), bench.running.as_slice()), (State::Down, &[false; 2][..]));
+    assert_eq!(
+        (bench.bundle.state(), bench.running.as_slice()),
+        (State::Down, &[false; 2][..])
+    );
     bench.step(Bundle::start);
     bench.pass(Duration::from_millis(10));
     assert_eq!(bench.running, [true, true]);
@@ -289,7 +308,10 @@ fn an_occupied_unit_is_cleared_by_a_barrier() {
     let actions = bench.bundle.unit_empty(now);
     assert!(actions.contains(&Action::Resync));
     let actions = bench.bundle.resync_failed(true, now);
-    assert!(!actions.contains(&Action::Resync), "first the channel must go");
+    assert!(
+        !actions.contains(&Action::Resync),
+        "first the channel must go"
+    );
     assert_eq!(bench.bundle.state(), State::Barrier);
     bench.pass(BARRIER_PATIENCE);
     assert_eq!(bench.count(&Action::Resync), 1, "but not for ever");
@@ -321,10 +343,12 @@ proptest::proptest! {
             }
         }
         bench.step(Bundle::unit_empty);
-        bench.pass(Duration::from_secs(400));
-        for n in 0..3 {
-            if bench.running[n] {
-                bench.attach(n);
+        for _ in 0..100 {
+            bench.pass(Duration::from_secs(1));
+            for n in 0..3 {
+                if bench.running[n] && bench.bundle.links()[n].state() == LinkState::Starting {
+                    bench.attach(n);
+                }
             }
         }
         if bench.bundle.state() == State::Joining {

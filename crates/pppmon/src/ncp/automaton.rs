@@ -59,8 +59,11 @@ impl Policy {
             Self::V4 { .. } => opt.kind == IP_ADDRESS && opt.value.len() == 4,
             Self::V6 { .. } => opt.kind == INTERFACE_ID && opt.value.len() == 8,
         };
-        let rejected: Vec<u8> =
-            options.iter().filter(|o| !known(o)).flat_map(|o| o.raw.to_vec()).collect();
+        let rejected: Vec<u8> = options
+            .iter()
+            .filter(|o| !known(o))
+            .flat_map(|o| o.raw.to_vec())
+            .collect();
         if !rejected.is_empty() {
             return Verdict::Reject(rejected);
         }
@@ -197,7 +200,11 @@ impl Automaton {
     }
 
     fn request(&self) -> Vec<u8> {
-        if self.without_options { Vec::new() } else { self.policy.request() }
+        if self.without_options {
+            Vec::new()
+        } else {
+            self.policy.request()
+        }
     }
 
     fn build(&self, code: u8, id: u8, body: &[u8]) -> Option<Vec<u8>> {
@@ -214,7 +221,9 @@ impl Automaton {
         let was_open = self.is_open();
         match packet.code {
             code::REQUEST => {
-                let Some(options) = options(packet.body) else { return false };
+                let Some(options) = options(packet.body) else {
+                    return false;
+                };
                 let repeat = self
                     .last_acked
                     .as_ref()
@@ -243,7 +252,9 @@ impl Automaton {
                 }
             }
             code::NAK | code::REJECT if packet.id == self.id && !self.ours_acked => {
-                let Some(options) = options(packet.body) else { return false };
+                let Some(options) = options(packet.body) else {
+                    return false;
+                };
                 if packet.code == code::NAK {
                     self.policy.learn(&options);
                 } else {
@@ -254,7 +265,9 @@ impl Automaton {
                 reaction.send.extend(self.tick(now));
             }
             code::TERMINATE => {
-                reaction.send.extend(self.build(code::TERMINATE_ACK, packet.id, &[]));
+                reaction
+                    .send
+                    .extend(self.build(code::TERMINATE_ACK, packet.id, &[]));
                 if self.running {
                     self.start(now + SLOW);
                 }
@@ -264,10 +277,14 @@ impl Automaton {
             }
             code::NAK | code::REJECT | code::TERMINATE_ACK | code::CODE_REJECT => {}
             _ => {
-                let copy = self.build(packet.code, packet.id, packet.body).unwrap_or_default();
+                let copy = self
+                    .build(packet.code, packet.id, packet.body)
+                    .unwrap_or_default();
                 let copy = copy.get(2..).unwrap_or_default();
                 let copy = &copy[..copy.len().min(1400)];
-                reaction.send.extend(self.build(code::CODE_REJECT, packet.id, copy));
+                reaction
+                    .send
+                    .extend(self.build(code::CODE_REJECT, packet.id, copy));
             }
         }
         if self.is_open() && !was_open {

@@ -71,7 +71,11 @@ impl Ncp {
         Self {
             ipv4: Automaton::new(
                 protocol::IPCP,
-                Policy::V4 { ask: settings.local, demand: settings.remote, peer: None },
+                Policy::V4 {
+                    ask: settings.local,
+                    demand: settings.remote,
+                    peer: None,
+                },
             ),
             ipv6: settings
                 .interface_id
@@ -124,10 +128,13 @@ impl Ncp {
 
     /// When [`Ncp::tick`] has something to do.
     pub fn deadline(&self) -> Option<Duration> {
-        [self.ipv4.deadline(), self.ipv6.as_ref().and_then(Automaton::deadline)]
-            .into_iter()
-            .flatten()
-            .min()
+        [
+            self.ipv4.deadline(),
+            self.ipv6.as_ref().and_then(Automaton::deadline),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 
     /// Sends what is due.
@@ -174,7 +181,12 @@ impl Ncp {
         self.reject_id = self.reject_id.wrapping_add(1);
         // RFC 1661, 5.7: the rejected frame from its protocol on, cut to what fits.
         let body = &frame[..frame.len().min(1400)];
-        Packet { code: code::PROTOCOL_REJECT, id: self.reject_id, body }.frame(protocol::LCP)
+        Packet {
+            code: code::PROTOCOL_REJECT,
+            id: self.reject_id,
+            body,
+        }
+        .frame(protocol::LCP)
     }
 }
 
@@ -186,7 +198,11 @@ mod tests {
     const T0: Duration = Duration::ZERO;
 
     fn leaf() -> Ncp {
-        Ncp::new(&Settings { local: Ipv4Addr::UNSPECIFIED, remote: None, interface_id: Some(1) })
+        Ncp::new(&Settings {
+            local: Ipv4Addr::UNSPECIFIED,
+            remote: None,
+            interface_id: Some(1),
+        })
     }
 
     fn hub() -> Ncp {
@@ -278,7 +294,13 @@ mod tests {
         hub.start(T0);
         // VJ compression, the address demanded, primary DNS.
         let body = [2, 6, 0, 0x2d, 15, 1, 3, 6, 10, 0, 0, 2, 129, 6, 0, 0, 0, 0];
-        let frame = Packet { code: 1, id: 9, body: &body }.frame(protocol::IPCP).unwrap();
+        let frame = Packet {
+            code: 1,
+            id: 9,
+            body: &body,
+        }
+        .frame(protocol::IPCP)
+        .unwrap();
         let reaction = hub.receive(&frame, T0);
         let answer = Packet::parse(&reaction.send[0][2..]).unwrap();
         assert_eq!((answer.code, answer.id), (code::REJECT, 9));

@@ -49,9 +49,15 @@ pub struct Packet<'a> {
 impl<'a> Packet<'a> {
     /// Reads what follows the protocol number. Bytes past the stated length are padding.
     pub fn parse(bytes: &'a [u8]) -> Option<Self> {
-        let &[code, id, high, low, ..] = bytes else { return None };
+        let &[code, id, high, low, ..] = bytes else {
+            return None;
+        };
         let length = usize::from(u16::from_be_bytes([high, low]));
-        Some(Self { code, id, body: bytes.get(4..length)? })
+        Some(Self {
+            code,
+            id,
+            body: bytes.get(4..length)?,
+        })
     }
 
     /// The bytes with the protocol number in front; `None` if the body does not fit.
@@ -81,13 +87,19 @@ pub struct Opt<'a> {
 pub fn options(mut body: &[u8]) -> Option<Vec<Opt<'_>>> {
     let mut options = Vec::new();
     while !body.is_empty() {
-        let &[kind, length, ..] = body else { return None };
+        let &[kind, length, ..] = body else {
+            return None;
+        };
         let length = usize::from(length);
         if length < 2 {
             return None;
         }
         let raw = body.get(..length)?;
-        options.push(Opt { kind, value: &raw[2..], raw });
+        options.push(Opt {
+            kind,
+            value: &raw[2..],
+            raw,
+        });
         body = &body[length..];
     }
     Some(options)

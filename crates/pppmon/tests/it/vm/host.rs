@@ -49,7 +49,11 @@ impl Host {
             .stdin(Stdio::null())
             .spawn()
             .unwrap();
-        let host = Self { holder, name, directory };
+        let host = Self {
+            holder,
+            name,
+            directory,
+        };
         wait_for("a host", Duration::from_secs(20), || ready.exists());
         host
     }
@@ -88,7 +92,9 @@ impl Host {
         for round in 0..50 {
             let mut left = 0;
             for entry in fs::read_dir("/proc").unwrap().flatten() {
-                let Ok(pid) = entry.file_name().to_string_lossy().parse::<u32>() else { continue };
+                let Ok(pid) = entry.file_name().to_string_lossy().parse::<u32>() else {
+                    continue;
+                };
                 let same = fs::read_link(entry.path().join("ns/net")).is_ok_and(|ns| ns == own);
                 let comm = fs::read_to_string(entry.path().join("comm")).unwrap_or_default();
                 if same && pid != self.holder.id() && pid != std::process::id() {
@@ -122,7 +128,11 @@ pub(super) fn kill(pid: u32, signal: rustix::process::Signal) {
 
 /// Waits until a condition holds.
 #[track_caller]
-pub(super) fn wait_for(what: &str, limit: Duration, mut condition: impl FnMut() -> bool) -> Duration {
+pub(super) fn wait_for(
+    what: &str,
+    limit: Duration,
+    mut condition: impl FnMut() -> bool,
+) -> Duration {
     let started = Instant::now();
     while !condition() {
         assert!(started.elapsed() < limit, "{what}: not within {limit:?}");

@@ -26,7 +26,11 @@ impl World {
     /// Nothing runs yet.
     fn new(links: usize, leaf: Care, hub: Care) -> Self {
         let modules = ["ppp_generic", "ppp_async", "ppp_synctty", "pppoe", "dummy"];
-        let loaded = Command::new("modprobe").arg("-a").args(modules).status().unwrap();
+        let loaded = Command::new("modprobe")
+            .arg("-a")
+            .args(modules)
+            .status()
+            .unwrap();
         assert!(loaded.success(), "modprobe {modules:?}");
         Self {
             relay: Relay::new(links),
@@ -56,7 +60,10 @@ impl World {
         self.wait_for_links();
         let probe = Probe::start(&self.leaf.host, &self.hub.host);
         probe.wait_until_steady(Duration::from_secs(30));
-        assert!(probe.tcp_alive(Duration::from_secs(10)), "the TCP stream does not start");
+        assert!(
+            probe.tcp_alive(Duration::from_secs(10)),
+            "the TCP stream does not start"
+        );
         probe
     }
 
@@ -90,10 +97,21 @@ impl Unchanged {
 
     #[track_caller]
     fn check(&self, world: &World, probe: &Probe) {
-        assert_eq!(world.leaf.ifindex(), self.ifindex, "the interface is another one");
+        assert_eq!(
+            world.leaf.ifindex(),
+            self.ifindex,
+            "the interface is another one"
+        );
         assert!(world.leaf.has_route(), "the route is gone");
-        assert_eq!(probe.deletions(), Vec::<&str>::new(), "something was deleted");
-        assert!(probe.tcp_alive(Duration::from_secs(40)), "the TCP stream is dead");
+        assert_eq!(
+            probe.deletions(),
+            Vec::<&str>::new(),
+            "something was deleted"
+        );
+        assert!(
+            probe.tcp_alive(Duration::from_secs(40)),
+            "the TCP stream is dead"
+        );
     }
 }
 

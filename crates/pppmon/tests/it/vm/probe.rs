@@ -57,7 +57,14 @@ impl Probe {
                 broken.store(true, Ordering::Relaxed);
             }
         }));
-        Self { stop, replies, tcp_bytes, tcp_broken, deletions, threads }
+        Self {
+            stop,
+            replies,
+            tcp_bytes,
+            tcp_broken,
+            deletions,
+            threads,
+        }
     }
 
     /// When the last reply came.
@@ -94,7 +101,11 @@ impl Probe {
         let replies = self.replies.lock().unwrap();
         let mut last = moment;
         let mut longest = Duration::ZERO;
-        for &at in replies.iter().filter(|&&at| at > moment).chain([&Instant::now()]) {
+        for &at in replies
+            .iter()
+            .filter(|&&at| at > moment)
+            .chain([&Instant::now()])
+        {
             longest = longest.max(at - last);
             last = at;
         }

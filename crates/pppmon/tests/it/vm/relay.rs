@@ -54,7 +54,11 @@ impl Relay {
         let lines = (0..count)
             .map(|_| {
                 let ((leaf, leaf_name), (hub, hub_name)) = (new_end(), new_end());
-                Line { masters: [leaf, hub], terminals: [leaf_name, hub_name], cut: false }
+                Line {
+                    masters: [leaf, hub],
+                    terminals: [leaf_name, hub_name],
+                    cut: false,
+                }
             })
             .collect();
         let lines = Arc::new(Mutex::new(lines));
@@ -63,7 +67,11 @@ impl Relay {
             let (lines, stop) = (Arc::clone(&lines), Arc::clone(&stop));
             move || relay(&lines, &stop)
         });
-        Self { lines, stop, thread: Some(thread) }
+        Self {
+            lines,
+            stop,
+            thread: Some(thread),
+        }
     }
 
     /// The terminal at one end of a line.
@@ -121,7 +129,10 @@ fn relay(lines: &Mutex<Vec<Line>>, stop: &AtomicBool) {
             }
         }
         if !moved {
-            let mut fds: Vec<_> = fds.iter().map(|fd| PollFd::new(fd, PollFlags::IN)).collect();
+            let mut fds: Vec<_> = fds
+                .iter()
+                .map(|fd| PollFd::new(fd, PollFlags::IN))
+                .collect();
             let timeout = Timespec::try_from(Duration::from_millis(20)).unwrap();
             let _ = poll(&mut fds, Some(&timeout));
         }

@@ -29,8 +29,14 @@ pub(super) struct Side {
     children: Vec<Child>,
     /// Goes into `[defaults]` of the configuration.
     pub(super) defaults: String,
+    /// Goes before `[defaults]`.
+    pub(super) head: String,
     /// Goes into the bundle's entry.
     pub(super) extra: String,
+    /// In place of the usual addresses.
+    pub(super) addresses: Option<String>,
+    /// An array of more options for pppd.
+    pub(super) link_options: String,
 }
 
 /// Options of pppd that all ways share; those of the keeper come from the tool itself.
@@ -45,11 +51,14 @@ impl Side {
             care,
             children: Vec::new(),
             defaults: String::new(),
+            head: String::new(),
             extra: String::new(),
+            addresses: None,
+            link_options: "[]".into(),
         }
     }
 
-    fn addresses(&self) -> (&'static str, &'static str) {
+    fn end_addresses(&self) -> (&'static str, &'static str) {
         match self.end {
             End::Leaf => (LEAF_END, HUB_END),
             End::Hub => (HUB_END, LEAF_END),
@@ -70,18 +79,26 @@ impl Side {
 
     /// Writes the configuration for the lines as they are now.
     pub(super) fn write_config(&self, relay: &Relay, links: usize) {
-        let (local, remote) = self.addresses();
+        let (local, remote) = self.end_addresses();
         let mut text = format!(
-            "[defaults]\nstate_dir = \"{}\"\n{}\n[[bundle]]\nname = \"kb\"\nlocal = \"{local}\"\n\
-             remote = \"{remote}\"\nroutes = [\"{}\"]\n{}\n",
+            "{}[defaults]\nstate_dir = \"{}\"\n{}\n[[bundle]]\nname = \"kb\"\n{}\n\
+             routes = [\"{}\"]\n{}\n",
+            self.head,
             self.host.directory.display(),
             self.defaults,
+            self.addresses
+                .clone()
+                .unwrap_or_else(|| { format!("local = \"{local}\"\nremote = \"{remote}\"") }),
             self.route(),
             self.extra,
         );
         for line in 0..links {
             let terminal = relay.terminal(line, self.end);
-            text += &format!("[[bundle.link]]\ntty = \"{}\"\n", terminal.display());
+            text += &format!(
+                "[[bundle.link]]\ntty = \"{}\"\noptions = {}\n",
+                terminal.display(),
+                self.link_options
+            );
         }
         write(&self.config_path(), &text);
     }
@@ -93,7 +110,7 @@ impl Side {
             self.start_pppmon();
             return;
         }
-        let (local, remote) = self.addresses();
+        let (local, remote) = self.end_addresses();
         if self.care == Care::Hook {
             let script = format!("#!/bin/sh\nip route replace {} dev $1\n", self.route());
             self.host.shell(&format!(
@@ -102,7 +119,10 @@ impl Side {
         }
         for line in 0..links {
             let terminal = relay.terminal(line, self.end);
-            let pppd = format!("pppd {} 115200 {STOCK} {local}:{remote}", terminal.display());
+            let pppd = format!(
+                "pppd {} 115200 {STOCK} {local}:{remote}",
+                terminal.display()
+            );
             let script = match self.care {
                 Care::Persist => format!("exec {pppd} persist maxfail 0"),
                 _ => format!("while :; do {pppd}; sleep 1; done"),
@@ -140,14 +160,20 @@ impl Side {
     pub(super) fn add_route_once(&self) {
         if matches!(self.care, Care::Persist | Care::Loop) {
             wait_for("a route", Duration::from_secs(30), || {
-                self.host.shell(&format!("ip route replace {} dev ppp0 && echo ok", self.route()))
-                    == "ok\n"
+                self.host.shell(&format!(
+                    "ip route replace {} dev ppp0 && echo ok",
+                    self.route()
+                )) == "ok\n"
             });
         }
     }
 
     fn log(&self) -> File {
-        File::options().append(true).create(true).open(self.log_path()).unwrap()
+        File::options()
+            .append(true)
+            .create(true)
+            .open(self.log_path())
+            .unwrap()
     }
 
     fn log_path(&self) -> PathBuf {
@@ -192,7 +218,10 @@ impl Side {
             .output()
             .unwrap();
         let text = [output.stdout, output.stderr].concat();
-        (String::from_utf8_lossy(&text).into_owned(), output.status.code().unwrap_or(-1))
+        (
+            String::from_utf8_lossy(&text).into_owned(),
+            output.status.code().unwrap_or(-1),
+        )
     }
 
     /// The interface's index; none if it is gone.
@@ -203,7 +232,9 @@ impl Side {
 
     /// Whether the route to the other side's network is there.
     pub(super) fn has_route(&self) -> bool {
-        self.host.shell(&format!("ip route show {}", self.route())).contains("ppp0")
+        self.host
+            .shell(&format!("ip route show {}", self.route()))
+            .contains("ppp0")
     }
 
     /// Process ids of the pppds that run there.
