@@ -23,7 +23,7 @@ impl Jitter {
     /// `delay` minus up to a quarter of it.
     pub fn spread(&mut self, delay: Duration) -> Duration {
         let permille = u32::try_from(self.next() % 251).unwrap_or(0);
-        delay - delay / 1000 * permille
+        delay.saturating_sub(delay / 1000 * permille)
     }
 
     /// A number below `bound`, or zero if `bound` is zero.

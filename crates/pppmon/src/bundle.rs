@@ -32,7 +32,7 @@ const SOLO_TRIAL: Duration = Duration::from_secs(5);
 /// Protocol-Rejects within a solo trial that are not just the race at the start.
 const REJECTS_MANY: u32 = 4;
 /// When links that the peer does not join are tried again.
-const OUTCAST_RETRY: Duration = Duration::from_secs(300);
+const OUTCAST_RETRY: Duration = Duration::from_mins(5);
 /// Samples of the interface's counters.
 const SAMPLE: Duration = Duration::from_millis(200);
 
@@ -414,7 +414,7 @@ impl Bundle {
             return;
         }
         if let Some(last) = self.last_barrier
-            && now - last < BARRIER_DISTANCE
+            && now < last + BARRIER_DISTANCE
         {
             self.barrier_due.get_or_insert(last + BARRIER_DISTANCE);
             return;

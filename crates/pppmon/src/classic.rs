@@ -24,6 +24,7 @@ use crate::net::Netlink;
 use crate::pppd::Process;
 use crate::route::Route;
 use crate::status::{BundleStatus, LinkStatus};
+use crate::unit;
 
 /// Routes are remembered when nothing has changed for so long while the interface is up; in the
 /// middle of its going half of them are gone already.
@@ -61,7 +62,7 @@ impl Classic {
             Err(_) => Vec::new(),
         };
         let mut classic = Self {
-            link: Link::new(settings.links[0].name.clone(), settings.timing),
+            link: Link::independent(settings.links[0].name.clone(), settings.timing),
             settings,
             process: None,
             jitter: Jitter::new(seed),
@@ -169,8 +170,7 @@ impl Classic {
                 Escaped::text(&line)
             );
             if let Some(name) = line.strip_prefix(b"Using interface ") {
-                let made = String::from_utf8_lossy(name).trim().to_owned();
-                let name = self.settings.ifname.clone().unwrap_or(made);
+                let name = String::from_utf8_lossy(name).trim().to_owned();
                 self.interface = Some((0, name));
             }
             let effects = self.link.line(&line, now);
@@ -207,7 +207,17 @@ impl Classic {
                         process.signal(if kill { Signal::KILL } else { Signal::TERM });
                     }
                 }
-                link::Action::Detach | link::Action::LoadModules => {}
+                link::Action::Detach => {
+                    if let Some(terminal) = self.settings.links[0].kind.terminal() {
+                        let _ = unit::detach_terminal(terminal); // only if it is still there
+                    }
+                }
+                link::Action::LoadModules => {
+                    warn!(
+                        bundle = self.settings.name,
+                        "no PPP in the kernel: modprobe ppp_generic"
+                    );
+                }
             }
         }
         for news in effects.news {

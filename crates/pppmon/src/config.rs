@@ -373,13 +373,11 @@ struct Seen {
 
 impl Seen {
     fn claim(&mut self, what: String, bundle: &str) -> Result<(), String> {
-        match self.used.get(&what) {
-            Some(other) => Err(format!("{what} is already used by bundle {other}")),
-            None => {
-                self.used.insert(what, bundle.to_owned());
-                Ok(())
-            }
+        if let Some(other) = self.used.get(&what) {
+            return Err(format!("{what} is already used by bundle {other}"));
         }
+        self.used.insert(what, bundle.to_owned());
+        Ok(())
     }
 }
 
@@ -735,7 +733,7 @@ mod tests {
         .unwrap();
         assert_eq!(
             settings.watchdog.unwrap().boot_timeout,
-            Duration::from_secs(60)
+            Duration::from_mins(1)
         );
     }
 }

@@ -16,6 +16,10 @@ pub enum Exit {
 }
 
 /// Facts of the life of the pppd that ended.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent facts, each said or not said by pppd"
+)]
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Life {
     /// It had joined our unit.
@@ -82,7 +86,7 @@ pub enum Next {
 }
 
 /// How long after an authentication failure codes 16 and 8 still count as one.
-const AUTH_WINDOW: Duration = Duration::from_secs(120);
+const AUTH_WINDOW: Duration = Duration::from_mins(2);
 
 /// A negotiation that took this long has paced itself (ten requests, a second apart).
 const SELF_PACED: Duration = Duration::from_secs(5);

@@ -67,7 +67,7 @@ pub struct Keeper {
 struct Rate {
     at: Duration,
     bytes: (u64, u64),
-    rate: (u64, u64),
+    per_second: (u64, u64),
 }
 
 impl Rate {
@@ -77,7 +77,7 @@ impl Rate {
             return;
         }
         let per_second = |new: u64, old: u64| new.saturating_sub(old).saturating_mul(1000) / millis;
-        self.rate = (
+        self.per_second = (
             per_second(bytes.0, self.bytes.0),
             per_second(bytes.1, self.bytes.1),
         );
@@ -344,9 +344,9 @@ impl Keeper {
                 if !std::mem::replace(&mut self.routes_set, true) {
                     self.put_routes(shared);
                 }
-                self.run_hook("up", self.settings.up.clone());
+                self.run_hook("up", self.settings.up.as_deref());
             }
-            Action::NetworkDown => self.run_hook("down", self.settings.down.clone()),
+            Action::NetworkDown => self.run_hook("down", self.settings.down.as_deref()),
             Action::Alarm(text) => warn!(bundle = self.settings.name, "{text}"),
             Action::ExplainMismatch(index) => self.explain_mismatch(index, shared),
             Action::Sample => {
@@ -555,9 +555,8 @@ impl Keeper {
     }
 
     /// Runs an administrator's command and does not wait for it.
-    fn run_hook(&self, event: &str, command: Option<Vec<String>>) {
-        let Some((program, arguments)) = command.as_deref().and_then(<[String]>::split_first)
-        else {
+    fn run_hook(&self, event: &str, command: Option<&[String]>) {
+        let Some((program, arguments)) = command.and_then(<[String]>::split_first) else {
             return;
         };
         let address =
@@ -596,18 +595,19 @@ impl Keeper {
         let link = &self.settings.links[index].name;
         let database = shared.database.display().to_string();
         let bundle = &self.settings.name;
-        match wanted {
-            Some(wanted) => error!(
+        if let Some(wanted) = wanted {
+            error!(
                 bundle,
                 link,
                 "key-mismatch: pppd looked for {wanted}, we advertise {advertised} in {database}"
-            ),
-            None => error!(
+            );
+        } else {
+            error!(
                 bundle,
                 link,
                 "key-mismatch: pppd does not use the database {database}, where we advertise \
                  {advertised}; set `database` in [defaults] to the one it uses"
-            ),
+            );
         }
     }
 
@@ -673,7 +673,7 @@ impl Keeper {
             burnt: bundle.counts().burnt,
             malformed: bundle.malformed(),
             bytes,
-            rate: self.rate.rate,
+            rate: self.rate.per_second,
             links: links.collect(),
         }
     }

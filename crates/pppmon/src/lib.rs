@@ -68,7 +68,7 @@ const TOOL: Tool = Tool {
     name: "pppmon",
     manual: Manual {
         tool: include_str!("../../../docs/man/pppmon.8.md"),
-        config: None,
+        config: Some(include_str!("../../../docs/man/pppmon.toml.5.md")),
     },
 };
 
@@ -200,12 +200,11 @@ fn show_routes(settings: &Settings, bundle: Option<String>) -> Result<Exit, Erro
     let answer = ask(settings, &Request::Routes { bundle })?;
     let lines = answer.routes.clone().unwrap_or_default();
     accepted(answer)?;
-    print(
-        &lines
-            .iter()
-            .map(|line| format!("{line}\n"))
-            .collect::<String>(),
-    )?;
+    let mut text = lines.join("\n");
+    if !text.is_empty() {
+        text.push('\n');
+    }
+    print(&text)?;
     Ok(Exit::Done)
 }
 

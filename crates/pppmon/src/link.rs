@@ -19,7 +19,7 @@ const SHORTLY: Duration = Duration::from_millis(150);
 /// This many losses ...
 const FLAP_COUNT: usize = 5;
 /// ... within this time are worth an alarm.
-const FLAP_WINDOW: Duration = Duration::from_secs(60);
+const FLAP_WINDOW: Duration = Duration::from_mins(1);
 
 /// What a link is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -127,8 +127,8 @@ impl Default for Timing {
     fn default() -> Self {
         Self {
             backoff_max: Duration::from_secs(30),
-            auth: (Duration::from_secs(60), Duration::from_secs(900)),
-            stable_after: Duration::from_secs(60),
+            auth: (Duration::from_mins(1), Duration::from_mins(15)),
+            stable_after: Duration::from_mins(1),
             holdoff: Duration::ZERO,
         }
     }
@@ -158,6 +158,8 @@ pub struct Effects {
 #[derive(Debug)]
 pub struct Link {
     name: String,
+    /// It must join a unit of ours; a bundle of its own is a mistake.
+    owned: bool,
     state: State,
     since: Duration,
     timing: Timing,
@@ -182,6 +184,7 @@ impl Link {
     pub fn new(name: String, timing: Timing) -> Self {
         Self {
             name,
+            owned: true,
             state: State::Idle,
             since: Duration::ZERO,
             timing,
@@ -199,6 +202,14 @@ impl Link {
             last_exit: None,
             starts: 0,
             after_stop: State::Idle,
+        }
+    }
+
+    /// An idle link whose pppd owns its interface.
+    pub fn independent(name: String, timing: Timing) -> Self {
+        Self {
+            owned: false,
+            ..Self::new(name, timing)
         }
     }
 
@@ -368,7 +379,7 @@ impl Link {
                 self.deadline = Some(now + self.timing.stable_after);
                 effects.news.push(News::Attached);
             }
-            Line::NewBundle => {
+            Line::NewBundle if self.owned => {
                 effects.actions.push(Action::Kill);
                 effects.news.push(News::KeyMismatch);
                 self.life.stopped_by_us = true;
@@ -406,7 +417,7 @@ impl Link {
             effects.news.push(News::Lost);
             let stable = self
                 .attached_at
-                .is_some_and(|at| now - at >= self.timing.stable_after);
+                .is_some_and(|at| now >= at + self.timing.stable_after);
             if stable {
                 self.backoff.reset();
             }
@@ -456,15 +467,12 @@ impl Link {
                 None
             }
         };
-        match wait {
-            Some((state, delay)) => {
-                self.enter(state, now);
-                self.deadline = Some(now + delay.max(self.timing.holdoff));
-            }
-            None => {
-                self.enter(State::Idle, now);
-                self.deadline = self.allowed.then_some(now + self.timing.holdoff);
-            }
+        if let Some((state, delay)) = wait {
+            self.enter(state, now);
+            self.deadline = Some(now + delay.max(self.timing.holdoff));
+        } else {
+            self.enter(State::Idle, now);
+            self.deadline = self.allowed.then_some(now + self.timing.holdoff);
         }
         effects
     }
@@ -475,7 +483,7 @@ impl Link {
         while self
             .losses
             .front()
-            .is_some_and(|&at| now - at > FLAP_WINDOW)
+            .is_some_and(|&at| now > at + FLAP_WINDOW)
         {
             self.losses.pop_front();
         }

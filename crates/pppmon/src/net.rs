@@ -217,7 +217,7 @@ fn interface(message: &Message) -> Interface {
         match kind {
             IFLA_IFNAME => {
                 let name = String::from_utf8_lossy(value);
-                found.name = name.trim_end_matches('\0').to_owned();
+                name.trim_end_matches('\0').clone_into(&mut found.name);
             }
             IFLA_STATS64 => {
                 // struct rtnl_link_stats64: rx and tx packets, rx and tx bytes, rx and tx errors,

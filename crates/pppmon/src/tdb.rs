@@ -134,7 +134,7 @@ impl Tdb {
 
     /// Takes pppd's own lock around joining a bundle.
     pub fn lock_joins(self) -> Result<JoinLock> {
-        let at = self.chain_lock(hash(b"pppd lock"));
+        let at = Self::chain_lock(hash(b"pppd lock"));
         self.lock(at, sys::Access::Write)?;
         Ok(JoinLock { tdb: self, at })
     }
@@ -142,7 +142,7 @@ impl Tdb {
     /// The value of a key.
     pub fn fetch(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
         let hash = hash(key);
-        self.locked(self.chain_lock(hash), sys::Access::Read, || {
+        self.locked(Self::chain_lock(hash), sys::Access::Read, || {
             self.find(hash, key)?
                 .map(|record| self.data(&record))
                 .transpose()
@@ -152,7 +152,7 @@ impl Tdb {
     /// Sets the value of a key.
     pub fn store(&self, key: &[u8], value: &[u8]) -> Result<()> {
         let hash = hash(key);
-        self.locked(self.chain_lock(hash), sys::Access::Write, || {
+        self.locked(Self::chain_lock(hash), sys::Access::Write, || {
             if let Some(record) = self.find(hash, key)? {
                 if record.rec_len >= length(key.len() + value.len() + 4) {
                     self.write(
@@ -171,7 +171,7 @@ impl Tdb {
     /// Removes a key; false if it was not there.
     pub fn delete(&self, key: &[u8]) -> Result<bool> {
         let hash = hash(key);
-        self.locked(self.chain_lock(hash), sys::Access::Write, || {
+        self.locked(Self::chain_lock(hash), sys::Access::Write, || {
             match self.find(hash, key)? {
                 Some(record) => self.unlink(&record).map(|()| true),
                 None => Ok(false),
@@ -230,7 +230,7 @@ impl Tdb {
         FREE_LIST + 4 + 4 * u64::from(hash % HASH_SIZE)
     }
 
-    fn chain_lock(&self, hash: u32) -> u64 {
+    fn chain_lock(hash: u32) -> u64 {
         FREE_LIST + 4 * u64::from(hash % HASH_SIZE)
     }
 

@@ -131,6 +131,10 @@ impl Policy {
 }
 
 /// One protocol.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "the two directions are acknowledged independently"
+)]
 #[derive(Debug)]
 pub(super) struct Automaton {
     pub(super) protocol: u16,

@@ -5,4 +5,5 @@
     reason = "test files need no atomic replacement"
 )]
 
+mod commands;
 mod vm;

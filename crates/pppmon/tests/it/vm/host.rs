@@ -86,28 +86,35 @@ impl Host {
         })
     }
 
+    /// Process ids of what runs there under a name, or of everything.
+    pub(super) fn processes(&self, name: &str) -> Vec<u32> {
+        let own = fs::read_link(format!("/proc/{}/ns/net", self.holder.id())).unwrap();
+        let mut found = Vec::new();
+        for entry in fs::read_dir("/proc").unwrap().flatten() {
+            let Ok(pid) = entry.file_name().to_string_lossy().parse::<u32>() else {
+                continue;
+            };
+            let here = fs::read_link(entry.path().join("ns/net")).is_ok_and(|ns| ns == own);
+            if !here || pid == self.holder.id() || pid == std::process::id() {
+                continue;
+            }
+            let comm = fs::read_to_string(entry.path().join("comm")).unwrap_or_default();
+            if !comm.is_empty() && (name.is_empty() || comm.trim_end() == name) {
+                found.push(pid);
+            }
+        }
+        found
+    }
+
     /// Kills everything that runs there and empties what a restart of a machine empties.
     pub(super) fn reboot(&self) {
-        let own = fs::read_link(format!("/proc/{}/ns/net", self.holder.id())).unwrap();
-        for round in 0..50 {
-            let mut left = 0;
-            for entry in fs::read_dir("/proc").unwrap().flatten() {
-                let Ok(pid) = entry.file_name().to_string_lossy().parse::<u32>() else {
-                    continue;
-                };
-                let same = fs::read_link(entry.path().join("ns/net")).is_ok_and(|ns| ns == own);
-                let comm = fs::read_to_string(entry.path().join("comm")).unwrap_or_default();
-                if same && pid != self.holder.id() && pid != std::process::id() {
-                    left += usize::from(!comm.is_empty());
-                    kill(pid, rustix::process::Signal::KILL);
-                }
+        wait_for("the processes to die", Duration::from_secs(10), || {
+            let left = self.processes("");
+            for &pid in &left {
+                kill(pid, rustix::process::Signal::KILL);
             }
-            if left == 0 {
-                break;
-            }
-            assert!(round < 49, "processes of {} do not die", self.name);
-            thread::sleep(Duration::from_millis(10));
-        }
+            left.is_empty()
+        });
         self.shell("rm -rf /run/*; mkdir -p /run/lock /run/ppp /run/pppd");
     }
 }

@@ -1,6 +1,9 @@
 //! Scenarios with real pppds on two hosts, joined by lines that can be pulled out.
 
+mod comparison;
+mod fakes;
 mod host;
+mod kernel;
 mod probe;
 mod relay;
 mod scenarios;

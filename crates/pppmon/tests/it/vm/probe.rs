@@ -67,18 +67,17 @@ impl Probe {
         }
     }
 
-    /// When the last reply came.
-    pub(super) fn last_reply(&self) -> Option<Instant> {
-        self.replies.lock().unwrap().last().copied()
-    }
-
     /// Waits until the bundle has carried probes for half a second without a break.
     #[track_caller]
     pub(super) fn wait_until_steady(&self, limit: Duration) {
         super::host::wait_for("a steady bundle", limit, || {
             let replies = self.replies.lock().unwrap();
-            let since = Instant::now() - Duration::from_millis(500);
-            replies.iter().rev().take_while(|&&at| at > since).count() >= 20
+            replies
+                .iter()
+                .rev()
+                .take_while(|at| at.elapsed() < Duration::from_millis(500))
+                .count()
+                >= 20
         });
     }
 

@@ -233,11 +233,11 @@ fn a_stock_peer_works_too() {
     world.relay.set_cut(all(&world), true);
     sleep(seconds(6));
     world.relay.set_cut(all(&world), false);
-    let usable = probe.first_reply_after(now(), seconds(20));
+    // The stock peer lost its own route with its interface; put it back as a hook would.
+    world.hub.add_route_soon();
+    let usable = probe.first_reply_after(now(), seconds(25));
     println!("stock peer, all pulled: usable after {usable:?}");
-    // The stock peer lost its own route with its interface; put it back as its hook would.
-    world.hub.add_route_once();
-    assert!(usable.is_some() || probe.first_reply_after(now(), seconds(20)).is_some());
+    assert!(usable.is_some());
     unchanged.check(&world, &probe);
 }
 
@@ -273,9 +273,6 @@ fn commands_do_what_they_say() {
     world.wait_for_links();
     let (text, code) = leaf.pppmon(&["run"]);
     assert_eq!(code, 75, "{text}");
-    let (text, code) = leaf.pppmon(&["doctor"]);
-    assert_eq!(code, 0, "{text}");
-
     // A configuration with a mistake changes nothing.
     let good = std::fs::read_to_string(leaf.config_path()).unwrap();
     std::fs::write(leaf.config_path(), format!("{good}nonsense = 1\n")).unwrap();

@@ -1,5 +1,6 @@
 //! What runs on a host: pppmon, or one of the ways people run pppd without it.
 
+use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::path::PathBuf;
 use std::process::{Child, Stdio};
@@ -94,7 +95,8 @@ impl Side {
         );
         for line in 0..links {
             let terminal = relay.terminal(line, self.end);
-            text += &format!(
+            let _ = write!(
+                text,
                 "[[bundle.link]]\ntty = \"{}\"\noptions = {}\n",
                 terminal.display(),
                 self.link_options
@@ -165,6 +167,24 @@ impl Side {
                     self.route()
                 )) == "ok\n"
             });
+        }
+    }
+
+    /// The same after a restart of the host, without waiting for it.
+    pub(super) fn add_route_soon(&self) {
+        if matches!(self.care, Care::Persist | Care::Loop) {
+            let script = format!(
+                "for i in $(seq 400); do ip route replace {} dev ppp0 2>/dev/null && exit; \
+                 sleep 0.05; done",
+                self.route()
+            );
+            drop(
+                self.host
+                    .command("sh")
+                    .args(["-c", &script])
+                    .spawn()
+                    .unwrap(),
+            );
         }
     }
 
@@ -239,12 +259,7 @@ impl Side {
 
     /// Process ids of the pppds that run there.
     pub(super) fn pppds(&self) -> Vec<u32> {
-        let pids = self.host.shell(
-            "own=$(readlink /proc/self/ns/net); for p in /proc/[0-9]*; do \
-             [ \"$(cat $p/comm 2>/dev/null)\" = pppd ] && \
-             [ \"$(readlink $p/ns/net)\" = \"$own\" ] && echo ${p#/proc/}; done",
-        );
-        pids.lines().filter_map(|pid| pid.parse().ok()).collect()
+        self.host.processes("pppd")
     }
 }
 
