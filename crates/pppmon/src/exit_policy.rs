@@ -114,12 +114,15 @@ pub fn classify(exit: Exit, life: &Life) -> (Family, Next) {
         11 | 19 | 21 => auth,
         _ if life.auth_failed => auth,
         8 | 16 if in_auth_window && !life.attached => auth,
+        // A silent line may end as a hang-up too. A replugged cable must not wait for anything.
+        10 | 15 | 16 if !life.attached && life.lasted >= SELF_PACED => {
+            (Family::Negotiation, Next::Paced)
+        }
         0 | 5 | 13 | 15 | 16 | 20 => (Family::Lost, Next::Quick),
         12 => (Family::Lost, Next::Backoff),
         2 | 3 => (Family::Options, Next::Never),
         4 => (Family::Kernel, Next::LoadModules(Duration::from_secs(30))),
         10 if life.attached => (Family::Negotiation, Next::Barrier),
-        10 if life.lasted >= SELF_PACED => (Family::Negotiation, Next::Paced),
         10 => (Family::Negotiation, Next::Backoff),
         14 => (Family::Lost, Next::Fixed(Duration::from_secs(30))),
         17 => (Family::Loop, Next::Fixed(Duration::from_secs(30))),
@@ -214,7 +217,9 @@ mod tests {
             lasted: Duration::from_secs(10),
             ..life()
         };
-        assert_eq!(classify(Exit::Code(10), &paced).1, Next::Paced);
+        for code in [10, 15, 16] {
+            assert_eq!(classify(Exit::Code(code), &paced).1, Next::Paced);
+        }
         let renegotiated = Life {
             renegotiated: true,
             attached: true,

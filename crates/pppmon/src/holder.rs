@@ -28,6 +28,8 @@ use rustix::net::{
 
 /// Longest message: a verb and a bundle name.
 const MESSAGE_MAX: usize = 256;
+/// A loaded machine may take its time to start it.
+const STARTING: Duration = Duration::from_secs(10);
 /// The holder answers at once or something is wrong with it.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -59,7 +61,9 @@ impl Keeping {
         if let Ok(found) = connect(socket) {
             return Ok(found);
         }
-        Command::new(std::env::current_exe()?)
+        // The running program, also when an upgrade has replaced the file.
+        Command::new("/proc/self/exe")
+            .arg0("pppmon")
             .arg("hold")
             .arg("--socket")
             .arg(socket)
@@ -69,7 +73,7 @@ impl Keeping {
             .current_dir("/")
             .process_group(0)
             .spawn()?;
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + STARTING;
         loop {
             match connect(socket) {
                 Err(error) if Instant::now() >= deadline => return Err(error),

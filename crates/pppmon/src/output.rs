@@ -63,6 +63,7 @@ const TABLE: &[(&str, Line)] = &[
     ("LCP terminated by peer", Line::TerminatedByPeer),
     ("Serial line is looped back", Line::LoopedBack),
     ("authentication failed", Line::AuthFailed),
+    ("authentication failure", Line::AuthFailed),
     ("failed to authenticate ourselves", Line::AuthFailed),
     ("Starting negotiation on ", Line::Negotiating),
     ("Using interface ", Line::Negotiating),
@@ -159,6 +160,7 @@ mod tests {
             ("Serial line is looped back.", Line::LoopedBack),
             ("CHAP authentication failed", Line::AuthFailed),
             ("PAP authentication failed", Line::AuthFailed),
+            ("EAP: peer reports authentication failure", Line::AuthFailed),
         ];
         for (text, expected) in cases {
             assert_eq!(parse(text.as_bytes()), Some(expected), "{text}");
