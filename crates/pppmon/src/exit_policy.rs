@@ -247,7 +247,7 @@ mod tests {
             );
         }
         let long_ago = Life {
-            since_auth_failure: Some(Duration::from_secs(600)),
+            since_auth_failure: Some(Duration::from_mins(10)),
             ..life()
         };
         assert_eq!(classify(Exit::Code(16), &long_ago).1, Next::Quick);

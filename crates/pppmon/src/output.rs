@@ -175,7 +175,7 @@ mod tests {
         let mut lines: Vec<String> = Vec::new();
         let mut feed = |bytes: &[u8]| {
             buffer.push(bytes, |line| {
-                lines.push(String::from_utf8_lossy(line).into_owned())
+                lines.push(String::from_utf8_lossy(line).into_owned());
             });
         };
         feed(b"Link att");

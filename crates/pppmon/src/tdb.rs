@@ -529,12 +529,11 @@ mod tests {
             for (key, value) in steps {
                 let key = format!("UNIT={key}").into_bytes();
                 let tdb = Tdb::open(&path).unwrap();
-                match value {
-                    Some(value) => {
-                        tdb.store(&key, &value).unwrap();
-                        model.insert(key, value);
-                    }
-                    None => prop_assert_eq!(tdb.delete(&key).unwrap(), model.remove(&key).is_some()),
+                if let Some(value) = value {
+                    tdb.store(&key, &value).unwrap();
+                    model.insert(key, value);
+                } else {
+                    prop_assert_eq!(tdb.delete(&key).unwrap(), model.remove(&key).is_some());
                 }
             }
             let tdb = Tdb::open(&path).unwrap();

@@ -51,7 +51,7 @@ impl Bench {
                         next.extend(self.bundle.link_exited(n, Exit::Signal(9), self.now));
                     }
                     Action::Resync => {
-                        next.extend(self.bundle.resynced(Report::default(), self.now))
+                        next.extend(self.bundle.resynced(Report::default(), self.now));
                     }
                     _ => {}
                 }
@@ -294,7 +294,7 @@ fn one_link_is_switched_off_and_on() {
     let mut bench = Bench::opened(2, 1);
     bench.step(|b, now| b.link_down(1, now));
     bench.exit(1, 5);
-    bench.pass(Duration::from_secs(60));
+    bench.pass(Duration::from_mins(1));
     assert!(!bench.running[1]);
     bench.step(|b, now| b.link_up(1, now));
     assert!(bench.running[1]);

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use pppmon::status::Status;
 use rustix::process::Signal;
 
-use super::host::{kill, wait_for};
+use super::host::{kill, program, wait_for};
 
 /// A supervisor whose pppd is a script.
 struct Fake {
@@ -51,7 +51,7 @@ impl Fake {
         }
         fs::write(dir.path().join("pppmon.toml"), text).unwrap();
         let log = fs::File::create(dir.path().join("log")).unwrap();
-        let child = Command::new(env!("CARGO_BIN_EXE_pppmon"))
+        let child = Command::new(program())
             .args(["run", "-vv", "--config"])
             .arg(dir.path().join("pppmon.toml"))
             .stdin(Stdio::null())
@@ -60,7 +60,7 @@ impl Fake {
             .spawn()
             .unwrap();
         let fake = Self { child, dir };
-        wait_for("the supervisor", Duration::from_secs(20), || {
+        wait_for("the supervisor", Duration::from_mins(1), || {
             fake.status().is_some()
         });
         fake

@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -125,6 +126,17 @@ impl Drop for Host {
         let _ = self.holder.kill();
         let _ = self.holder.wait();
     }
+}
+
+/// The program under test: a copy in the machine's own memory, so that all tests of a run use the
+/// same one even if it is built again on the host meanwhile.
+pub(super) fn program() -> &'static Path {
+    static COPY: OnceLock<PathBuf> = OnceLock::new();
+    COPY.get_or_init(|| {
+        let copy = PathBuf::from("/tmp/pppmon-under-test");
+        fs::copy(env!("CARGO_BIN_EXE_pppmon"), &copy).unwrap();
+        copy
+    })
 }
 
 /// Sends a signal to a process of ours.

@@ -125,11 +125,11 @@ fn the_database_is_what_its_own_tool_reads_and_writes() {
         tdb.store(format!("PPPD_PID={n}").as_bytes(), b"pppd1")
             .unwrap();
     }
-    assert!(tool(&["check"]).contains("integrity for the opened file is OK"));
+    assert!(tool(&["check"]).contains("Database integrity is OK"));
     assert!(tool(&["show", "UNIT=4"]).contains("vvvv"));
     tool(&["insert", "UNIT=1000", "by the tool"]);
     tool(&["delete", "UNIT=1"]);
     assert_eq!(tdb.fetch(b"UNIT=1000").unwrap().unwrap(), b"by the tool");
     assert_eq!(tdb.fetch(b"UNIT=1").unwrap(), None);
-    assert!(tool(&["check"]).contains("integrity for the opened file is OK"));
+    assert!(tool(&["check"]).contains("Database integrity is OK"));
 }

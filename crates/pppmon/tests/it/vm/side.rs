@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::{Child, Stdio};
 use std::time::Duration;
 
-use super::host::{HUB_END, Host, LEAF_END, kill, wait_for, write};
+use super::host::{HUB_END, Host, LEAF_END, kill, program, wait_for, write};
 use super::relay::{End, Relay};
 
 /// How the links of a host are looked after.
@@ -147,7 +147,7 @@ impl Side {
         let log = self.log();
         let child = self
             .host
-            .command(env!("CARGO_BIN_EXE_pppmon"))
+            .command(program())
             .args(["run", "-vv", "--config"])
             .arg(self.config_path())
             .stdout(log.try_clone().unwrap())
@@ -174,8 +174,8 @@ impl Side {
     pub(super) fn add_route_soon(&self) {
         if matches!(self.care, Care::Persist | Care::Loop) {
             let script = format!(
-                "for i in $(seq 400); do ip route replace {} dev ppp0 2>/dev/null && exit; \
-                 sleep 0.05; done",
+                "for i in $(seq 60); do ip route replace {} dev ppp0 2>/dev/null; \
+                 sleep 0.3; done",
                 self.route()
             );
             drop(
@@ -231,7 +231,7 @@ impl Side {
     pub(super) fn pppmon(&self, arguments: &[&str]) -> (String, i32) {
         let output = self
             .host
-            .command(env!("CARGO_BIN_EXE_pppmon"))
+            .command(program())
             .args(arguments)
             .arg("--config")
             .arg(self.config_path())
