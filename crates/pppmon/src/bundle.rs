@@ -29,7 +29,9 @@ const RESYNC_RETRY: Duration = Duration::from_secs(1);
 const NO_ANSWER: Duration = Duration::from_secs(3);
 /// How long each link is tried alone then.
 const SOLO_TRIAL: Duration = Duration::from_secs(5);
-/// Protocol-Rejects within a solo trial that are not just the race at the start.
+/// Protocol-Rejects right after a link has joined only mean that the peer's end has not yet.
+const REJECTS_GRACE: Duration = Duration::from_secs(2);
+/// More of them than this do not go away by themselves.
 const REJECTS_MANY: u32 = 4;
 /// When links that the peer does not join are tried again.
 const OUTCAST_RETRY: Duration = Duration::from_mins(5);
@@ -543,6 +545,10 @@ impl Bundle {
     /// The peer rejects multilink frames on a link. A few are normal while its end joins; when
     /// they go on while other links work, the peer's end of this link is outside its bundle.
     fn peer_rejects(&mut self, index: usize, now: Duration, actions: &mut Vec<Action>) {
+        let link = &self.links[index];
+        if link.state() != LinkState::Attached || now < link.since() + REJECTS_GRACE {
+            return;
+        }
         self.rejects += 1;
         if self.rejects < REJECTS_MANY || self.solo.is_some() || self.attached() < 2 {
             return;

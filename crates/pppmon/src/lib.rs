@@ -1,4 +1,4 @@
-#![doc = "Multilink PPP whose interface, routes and TCP connections outlive every link."]
+//! Multilink PPP whose interface, routes and TCP connections outlive every link.
 //!
 //! pppd makes an interface for a session and removes it with the session; routes through it and
 //! connections over it go too. pppmon keeps the interface itself and lets ordinary, unmodified

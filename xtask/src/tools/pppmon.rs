@@ -72,7 +72,8 @@ fn bench(report: &mut Report) -> Result<()> {
     ensure!(!rows.is_empty(), "no table in:\n{output}");
     report.table(
         "Two hosts in the test machine, two lines (three where one of three is pulled), echo 1 s \
-         x 2, a UDP probe every 10 ms, a TCP stream; medians of 5 runs. `Persist`: pppd with \
+         x 2, a UDP probe every 10 ms, a TCP stream; medians of 5 runs where all lines are \
+         pulled and of 3 elsewhere, one run of `Persist` and `Loop`. `Persist`: pppd with \
          persist; `Loop`: a shell loop; `Hook`: the loop with an ip-up script that adds the route.",
         &[
             "scenario",

@@ -1,3 +1,5 @@
+//! The bundle without clock, child or kernel.
+
 use super::*;
 use crate::link::Timing;
 use crate::ncp::Settings;
@@ -262,10 +264,20 @@ fn a_peer_that_does_not_bundle_is_tried_link_by_link() {
     bench.pass(Duration::from_millis(300));
     assert_eq!(bench.running, [true; 3], "the others may try to join it");
     bench.attach(0);
-    for _ in 0..4 {
+    let reject = |bench: &mut Bench| {
         let line = b"Protocol-Reject for unsupported protocol 'Multi-Link' (0x3d)";
-        bench.step(|b, now| b.link_line(0, line, now));
-    }
+        for _ in 0..10 {
+            bench.step(|b, now| b.link_line(0, line, now));
+        }
+    };
+    reject(&mut bench);
+    assert_eq!(
+        bench.bundle.attached(),
+        2,
+        "the peer's end joins a moment later"
+    );
+    bench.pass(REJECTS_GRACE);
+    reject(&mut bench);
     bench.exit(0, 5);
     assert_eq!(bench.bundle.links()[0].state(), LinkState::PeerDoesNotJoin);
     bench.pass(OUTCAST_RETRY);
