@@ -105,10 +105,7 @@ impl Keeping {
     /// Keeps an interface.
     pub fn put(&self, bundle: &str, interface: BorrowedFd<'_>) -> io::Result<()> {
         match self {
-            Self::Systemd(_) => notify_with(
-                &format!("FDSTORE=1\nFDNAME={bundle}\nFDPOLL=0"),
-                Some(interface),
-            ),
+            Self::Systemd(_) => notify_with(&store_message(bundle), Some(interface)),
             Self::Process { socket, .. } => {
                 exchange(socket, &format!("put {bundle}"), Some(interface)).map(drop)
             }
@@ -129,6 +126,11 @@ impl Keeping {
             tracing::warn!(bundle, %error, "the interface could not be given up");
         }
     }
+}
+
+/// `FDPOLL=0`: a unit without links always polls readable, and must be kept all the same.
+fn store_message(bundle: &str) -> String {
+    format!("FDSTORE=1\nFDNAME={bundle}\nFDPOLL=0")
 }
 
 /// Tells the service manager that all is set up.
@@ -162,6 +164,10 @@ fn stored() -> BTreeMap<String, OwnedFd> {
 /// Sends a message with a descriptor to the service manager.
 fn notify_with(message: &str, fd: Option<BorrowedFd<'_>>) -> io::Result<()> {
     let path = std::env::var("NOTIFY_SOCKET").map_err(io::Error::other)?;
+    notify_at(&path, message, fd)
+}
+
+fn notify_at(path: &str, message: &str, fd: Option<BorrowedFd<'_>>) -> io::Result<()> {
     let socket = rustix::net::socket_with(
         AddressFamily::UNIX,
         SocketType::DGRAM,
@@ -170,7 +176,7 @@ fn notify_with(message: &str, fd: Option<BorrowedFd<'_>>) -> io::Result<()> {
     )?;
     let address = match path.strip_prefix('@') {
         Some(name) => SocketAddrUnix::new_abstract_name(name.as_bytes())?,
-        None => SocketAddrUnix::new(path.as_str())?,
+        None => SocketAddrUnix::new(path)?,
     };
     rustix::net::connect(&socket, &address)?;
     send(&socket, message.as_bytes(), fd)
@@ -298,6 +304,21 @@ pub fn hold(path: &Path) -> io::Result<()> {
 mod tests {
     use super::*;
     use std::io::{Read, Write};
+
+    #[test]
+    fn the_service_manager_gets_a_name_and_the_descriptor() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("notify");
+        let manager = std::os::unix::net::UnixDatagram::bind(&path).unwrap();
+        let (_reader, writer) = io::pipe().unwrap();
+        let message = store_message("office");
+        notify_at(path.to_str().unwrap(), &message, Some(writer.as_fd())).unwrap();
+        let (received, fd) = receive(&manager).unwrap();
+        assert_eq!(received, b"FDSTORE=1\nFDNAME=office\nFDPOLL=0");
+        assert!(fd.is_some());
+        notify_at(path.to_str().unwrap(), "READY=1", None).unwrap();
+        assert!(receive(&manager).unwrap().1.is_none());
+    }
 
     #[test]
     fn descriptors_survive_the_connection_and_go_when_dropped() {

@@ -20,13 +20,12 @@ use crate::error::Error;
 use crate::exit_policy;
 use crate::link::{self, Link};
 use crate::link_kind;
-use crate::ncp::{Agreed, Ncp};
+use crate::ncp::Ncp;
 use crate::net::Netlink;
 use crate::output::{self, Line};
 use crate::phantom::Resync;
 use crate::pppd::Process;
 use crate::seq::Width;
-use crate::status::{BundleStatus, LinkStatus};
 use crate::tdb::{JoinLock, Tdb};
 use crate::unit::{self, Frame, Unit};
 
@@ -58,32 +57,8 @@ pub struct Keeper {
     watch_unit: bool,
     resync: Option<(JoinLock, Resync)>,
     routes_set: bool,
-    rate: Rate,
+    rate: report::Rate,
     todo: VecDeque<Action>,
-}
-
-/// Bytes per second between two looks at the counters.
-#[derive(Debug, Default)]
-struct Rate {
-    at: Duration,
-    bytes: (u64, u64),
-    per_second: (u64, u64),
-}
-
-impl Rate {
-    fn update(&mut self, bytes: (u64, u64), now: Duration) {
-        let millis = u64::try_from((now.saturating_sub(self.at)).as_millis()).unwrap_or(u64::MAX);
-        if millis < 900 {
-            return;
-        }
-        let per_second = |new: u64, old: u64| new.saturating_sub(old).saturating_mul(1000) / millis;
-        self.per_second = (
-            per_second(bytes.0, self.bytes.0),
-            per_second(bytes.1, self.bytes.1),
-        );
-        self.at = now;
-        self.bytes = bytes;
-    }
 }
 
 impl Keeper {
@@ -110,7 +85,7 @@ impl Keeper {
                 Unit::create(settings.mrru, width).map_err(Error::NoPpp)?
             }
         };
-        let (ifindex, ifname) = set_up_interface(&unit, &settings, &mut shared.netlink)
+        let (ifindex, ifname) = network::set_up_interface(&unit, &settings, &mut shared.netlink)
             .map_err(Error::system("set up the interface"))?;
         let demand = match settings.remote {
             Remote::Address(address) => Some(address),
@@ -150,7 +125,7 @@ impl Keeper {
             watch_unit: false,
             resync: None,
             routes_set: false,
-            rate: Rate::default(),
+            rate: report::Rate::default(),
             todo: VecDeque::new(),
         })
     }
@@ -504,88 +479,6 @@ impl Keeper {
         false
     }
 
-    fn set_addresses(&mut self, agreed: Agreed, shared: &mut Shared) {
-        let (Some(local), Some(remote)) = (agreed.local, agreed.remote) else {
-            warn!(
-                bundle = self.settings.name,
-                ?agreed,
-                "the peer agreed to no usable addresses"
-            );
-            return;
-        };
-        let index = self.ifindex;
-        match shared.netlink.add_address(index, local, remote) {
-            Ok(()) => {}
-            Err(error) if error.raw_os_error() == Some(libc::EEXIST) => {}
-            Err(error) => {
-                error!(bundle = self.settings.name, %error, "cannot set the address {local}");
-            }
-        }
-        // An address of another time goes last, so that routes which prefer the new one live on.
-        if let Ok(messages) = shared.netlink.addresses() {
-            for message in messages {
-                if message.number(4) != index || message.body.first() != Some(&2) {
-                    continue;
-                }
-                let other = message
-                    .attributes(8)
-                    .into_iter()
-                    .find(|(kind, _)| *kind == 2)
-                    .and_then(|(_, value)| <[u8; 4]>::try_from(value).ok())
-                    .map(Ipv4Addr::from);
-                if let Some(other) = other
-                    && other != local
-                {
-                    warn!(
-                        bundle = self.settings.name,
-                        "the address {other} became {local}"
-                    );
-                    let _ = shared.netlink.delete_address(index, other);
-                }
-            }
-        }
-    }
-
-    fn put_routes(&self, shared: &mut Shared) {
-        for prefix in &self.settings.routes {
-            if let Err(error) = shared.netlink.add_route(self.ifindex, *prefix) {
-                error!(bundle = self.settings.name, %error, "cannot add the route {prefix}");
-            }
-        }
-    }
-
-    /// Runs an administrator's command and does not wait for it.
-    fn run_hook(&self, event: &str, command: Option<&[String]>) {
-        let Some((program, arguments)) = command.and_then(<[String]>::split_first) else {
-            return;
-        };
-        let address =
-            |a: Option<Ipv4Addr>| a.map(|address| address.to_string()).unwrap_or_default();
-        let agreed = self.bundle.agreed();
-        let spawned = Command::new(program)
-            .args(arguments)
-            .env("PPPMON_BUNDLE", &self.settings.name)
-            .env("PPPMON_EVENT", event)
-            .env("PPPMON_INTERFACE", &self.ifname)
-            .env("PPPMON_LOCAL", address(agreed.local))
-            .env("PPPMON_REMOTE", address(agreed.remote))
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .spawn();
-        match spawned {
-            // Only to reap it; the supervisor itself stays single-threaded.
-            Ok(mut child) => {
-                let _ = std::thread::Builder::new()
-                    .stack_size(64 * 1024)
-                    .spawn(move || child.wait().map(drop));
-            }
-            Err(error) => {
-                let program = Escaped::text(program).to_string();
-                error!(bundle = self.settings.name, %error, "cannot run the {event} hook {program}");
-            }
-        }
-    }
-
     fn explain_mismatch(&self, index: usize, shared: &Shared) {
         let wanted = self.processes[index].as_ref().and_then(|process| {
             let tdb = Tdb::open(&shared.database).ok()?;
@@ -626,76 +519,7 @@ impl Keeper {
             debug!(bundle = self.settings.name, %error, "cannot withdraw the records");
         }
     }
-
-    /// For `status`.
-    pub fn status(&mut self, shared: &mut Shared, now: Duration) -> BundleStatus {
-        let found = shared.netlink.interface_at(self.ifindex).ok().flatten();
-        let bytes = found.map_or((0, 0), |found| found.bytes);
-        self.rate.update(bytes, now);
-        let bundle = &self.bundle;
-        let seconds = |since: Duration| now.saturating_sub(since).as_secs_f64();
-        let links = bundle.links().iter().zip(&self.settings.links).enumerate();
-        let links = links.map(|(index, (link, settings))| LinkStatus {
-            name: settings.name.clone(),
-            state: link.state().text().to_owned(),
-            since: seconds(link.since()),
-            pid: self.processes[index].as_ref().map(Process::pid),
-            starts: link.starts(),
-            last_exit: link
-                .last_exit()
-                .map(|last| exit_policy::describe(last.exit)),
-            family: link
-                .last_exit()
-                .and_then(|last| serde_json::to_value(last.family).ok())
-                .and_then(|family| family.as_str().map(str::to_owned)),
-            last_line: link.last_exit().and_then(|last| last.line.clone()),
-            echo_losses: self.echo_losses[index],
-        });
-        BundleStatus {
-            name: self.settings.name.clone(),
-            mode: "keeper".into(),
-            state: bundle.state().text().to_owned(),
-            up: bundle.state() == State::Open,
-            since: seconds(bundle.since()),
-            interface: Some(self.ifname.clone()),
-            ifindex: Some(self.ifindex),
-            local: bundle.agreed().local,
-            remote: bundle.agreed().remote,
-            attached: bundle.attached(),
-            wanted: bundle
-                .links()
-                .iter()
-                .filter(|l| l.state() != link::State::Disabled)
-                .count(),
-            min_links: self.settings.min_links,
-            resyncs: bundle.counts().resyncs,
-            barriers: bundle.counts().barriers,
-            burnt: bundle.counts().burnt,
-            malformed: bundle.malformed(),
-            bytes,
-            rate: self.rate.per_second,
-            links: links.collect(),
-        }
-    }
 }
 
-/// Names the interface, switches it on and sets its MTU; all once, it is never switched off.
-fn set_up_interface(
-    unit: &Unit,
-    settings: &BundleSettings,
-    netlink: &mut Netlink,
-) -> io::Result<(u32, String)> {
-    let made = format!("ppp{}", unit.number());
-    let missing = || io::Error::from_raw_os_error(libc::ENODEV);
-    let wanted = settings.ifname.clone().unwrap_or_else(|| made.clone());
-    let interface = match netlink.interface(&made)? {
-        Some(interface) => interface,
-        // Taken over after it was renamed.
-        None => netlink.interface(&wanted)?.ok_or_else(missing)?,
-    };
-    if interface.name != wanted {
-        netlink.rename(interface.index, &wanted)?;
-    }
-    netlink.set_up(interface.index, settings.mrru)?;
-    Ok((interface.index, wanted))
-}
+mod network;
+mod report;
