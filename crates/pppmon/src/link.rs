@@ -155,6 +155,10 @@ pub struct Effects {
 }
 
 /// A link.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent facts of one life of a link"
+)]
 #[derive(Debug)]
 pub struct Link {
     name: String,
