@@ -1,0 +1,2 @@
+//! The `sparseimg` binary.
+fn main() {}
