@@ -87,6 +87,32 @@ pub fn pieces(extents: impl Iterator<Item = Extent>, piece: u64) -> impl Iterato
     })
 }
 
+/// Rounds extents of a file of `len` bytes to whole blocks of `block` bytes and cuts the data
+/// into pieces of at most `piece` bytes, itself a multiple of `block`.
+///
+/// A block that is hole only in part counts as data. The last block may be short.
+pub fn blocks(
+    extents: impl Iterator<Item = Extent>,
+    block: u64,
+    piece: u64,
+    len: u64,
+) -> impl Iterator<Item = Extent> {
+    let data = extents.filter(|extent| !extent.hole).map(move |extent| {
+        let start = extent.range.start / block * block;
+        start..extent.range.end.next_multiple_of(block).min(len)
+    });
+    let end = std::iter::once(len..len);
+    let mut at = 0;
+    data.chain(end).flat_map(move |range| {
+        let hole = at..range.start.max(at);
+        let data = hole.end..range.end.max(hole.end);
+        at = data.end;
+        [Extent { range: hole, hole: true }, Extent { range: data, hole: false }]
+    })
+    .filter(|extent| !extent.range.is_empty())
+    .flat_map(move |extent| pieces(std::iter::once(extent), piece))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -130,6 +156,16 @@ mod tests {
         let (reader, _writer) = std::io::pipe().expect("pipe");
         let file = File::from(std::os::fd::OwnedFd::from(reader));
         assert_eq!(extents(&file, 0..1000).collect::<Vec<_>>(), [data(0..1000)]);
+    }
+
+    #[test]
+    fn blocks_hold_every_byte_once_and_holes_shrink_to_whole_blocks() {
+        let list = [hole(0..25), data(25..26), hole(26..28), data(28..41), hole(41..95)];
+        let cut: Vec<_> = blocks(list.into_iter(), 10, 20, 95).collect();
+        assert_eq!(cut, [hole(0..20), data(20..40), data(40..50), hole(50..95)]);
+        let all: Vec<_> = blocks([data(0..7)].into_iter(), 10, 20, 7).collect();
+        assert_eq!(all, [data(0..7)]);
+        assert_eq!(blocks(std::iter::empty(), 10, 20, 0).count(), 0);
     }
 
     #[test]
