@@ -21,7 +21,7 @@ const CACHED_PIECE: u64 = 1 << 20;
 const JOBS: usize = 4;
 
 /// Whether to share the source's blocks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Reflink {
     /// No: a shared block is also shared damage.

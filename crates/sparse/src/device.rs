@@ -1,9 +1,10 @@
 //! A block device as a target: claimed before use, and made zero where the input is.
 
-use crate::error::{Bytes, Error};
+use crate::error::Error;
 use crate::reader::{ALIGN, Buffer, read_at};
 use crate::sys;
 use crate::zero::is_zero;
+use nightshift_common::human::ByteSize;
 use rustix::fs::{FallocateFlags, Mode, OFlags, SeekFrom};
 use rustix::io::Errno;
 use std::fs::File;
@@ -13,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU8, Ordering};
 
 /// How zeros get onto a block device.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum TargetZero {
     /// Ask the device to write zeros, freeing space where it can; write them where it cannot.
@@ -44,7 +45,6 @@ pub(crate) struct Device {
 
 const PUNCH: u8 = 0;
 const ZERO_OUT: u8 = 1;
-const WRITE: u8 = 2;
 
 impl Device {
     /// Opens a device for writing and checks that `len` bytes fit.
@@ -82,7 +82,7 @@ impl Device {
         if let Some(len) = len
             && len > size
         {
-            let reason = format!("{len} bytes do not fit, the device has {size} ({})", Bytes(size));
+            let reason = format!("{len} bytes do not fit, the device has {size} ({})", ByteSize(size).approx());
             return Err(Error::Refused { path: path.to_owned(), reason, hint: None });
         }
         Ok(Self { file, path: path.to_owned(), len: size, zero, way: AtomicU8::new(PUNCH) })

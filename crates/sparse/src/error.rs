@@ -1,6 +1,7 @@
 //! What can go wrong, and which exit code tells of it.
 
-use std::fmt;
+use nightshift_common::error::Report;
+use nightshift_common::exit::Exit;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -139,6 +140,9 @@ pub enum Error {
         /// Out of how many.
         total: usize,
     },
+    /// The configuration cannot be used.
+    #[error(transparent)]
+    Config(#[from] nightshift_common::config::ConfigError),
     /// A signal asked us to stop; the caller ends by that signal.
     #[error("interrupted")]
     Interrupted,
@@ -191,7 +195,7 @@ impl Error {
             Self::Io { source, .. } | Self::IoAt { source, .. } => io_kind(source),
             Self::Corrupt { .. } | Self::TooLong { .. } | Self::Repository { .. } => "corrupt",
             Self::Shrunk { .. } | Self::Changed { .. } => "changed",
-            Self::SameFile { .. } | Self::Usage { .. } | Self::Argument(_) => "usage",
+            Self::SameFile { .. } | Self::Usage { .. } | Self::Argument(_) | Self::Config(_) => "usage",
             Self::Refused { .. } => "refused",
             Self::Busy { .. } => "busy",
             Self::NotFound { .. } => "not-found",
@@ -219,45 +223,35 @@ fn is_bad_gzip(error: &io::Error) -> bool {
         )
 }
 
-/// A number of bytes with the unit an administrator reads: `1.5 GiB`, `512 B`.
-#[derive(Debug, Clone, Copy)]
-pub struct Bytes(pub u64);
+impl Report for Error {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::SameFile { .. } | Self::Usage { .. } | Self::Argument(_) | Self::Config(_) => {
+                Exit::Usage
+            }
+            Self::Busy { .. } => Exit::Locked,
+            Self::Partial { .. } => Exit::Partial,
+            _ => Exit::Failed,
+        }
+    }
 
-impl fmt::Display for Bytes {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let units = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
-        if self.0 < 1024 {
-            return write!(f, "{} B", self.0);
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Refused { hint, .. }
+            | Self::Busy { hint, .. }
+            | Self::Repository { hint, .. } => hint.map(str::to_owned),
+            Self::TooLong { .. } => Some("--max-output sets the limit".to_owned()),
+            Self::Shrunk { .. } | Self::Changed { .. } => {
+                Some("copy from a snapshot, or when nothing writes to it".to_owned())
+            }
+            _ => None,
         }
-        #[expect(clippy::cast_precision_loss, reason = "one decimal is shown")]
-        let mut value = self.0 as f64 / 1024.0;
-        let mut unit = 0;
-        while value >= 1023.95 && unit + 1 < units.len() {
-            value /= 1024.0;
-            unit += 1;
-        }
-        write!(f, "{value:.1} {}", units[unit])
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn sizes_keep_four_figures_at_most() {
-        for (bytes, text) in [
-            (0, "0 B"),
-            (1023, "1023 B"),
-            (1024, "1.0 KiB"),
-            (1536, "1.5 KiB"),
-            ((1 << 20) - 1, "1.0 MiB"),
-            (350 << 30, "350.0 GiB"),
-            (u64::MAX, "16.0 EiB"),
-        ] {
-            assert_eq!(Bytes(bytes).to_string(), text);
-        }
-    }
 
     #[test]
     fn a_full_disk_has_its_own_kind() {

@@ -1,12 +1,44 @@
 //! wip
-#![doc(html_no_source)]
+mod app;
+pub mod attributes;
+pub mod bmap;
+pub mod chain;
+pub mod cli;
+pub mod compose;
+pub mod config;
+pub mod copy;
 pub mod delta;
+pub mod device;
+pub mod diff;
+pub mod dig;
+mod direct;
 pub mod engine;
 pub mod error;
+pub mod estimate;
 pub mod extent;
+pub mod increment;
+pub mod map;
+mod matcher;
 mod md4;
+pub mod metadata;
+pub mod moment;
+mod ops;
+mod output;
+pub mod patch;
+pub mod progress;
+pub mod reader;
+pub mod repo;
+pub mod restore;
+mod rolling;
+pub mod sign;
 pub mod signature;
+pub mod size;
 pub mod strong;
+pub mod svg;
 mod sys;
+pub mod target;
+pub mod verify;
 pub mod weak;
 pub mod zero;
+
+pub use app::main;

@@ -4,7 +4,7 @@
 //! equal blocks form a group named after its first member, and choosing among the members is
 //! left to [`Matcher::choose`], which is asked in file order.
 
-use crate::signature::Signature;
+use crate::signature::{Format, Header, Signature};
 use crate::strong::Strong;
 use std::hash::{BuildHasher, RandomState};
 
@@ -123,6 +123,21 @@ impl<'s> Matcher<'s> {
         self.find(weak, &self.signature.header.format.strong.sum(data))
     }
 
+    /// The group of this block of data.
+    pub(crate) fn group_of(&self, data: &[u8]) -> Option<Block> {
+        self.find_data(self.format().weak.sum(data), data)
+    }
+
+    /// The header of the signature.
+    pub(crate) fn header(&self) -> Header {
+        self.signature.header
+    }
+
+    /// The sums in use.
+    pub(crate) fn format(&self) -> Format {
+        self.signature.header.format
+    }
+
     /// The member of `group` to copy from: the one that continues the copy before it, else the
     /// one at the same place as in the new file, else the first.
     pub(crate) fn choose(&self, group: Block, after: Option<Block>, here: Option<u64>) -> Block {
@@ -140,7 +155,6 @@ impl<'s> Matcher<'s> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::signature::{Format, Header};
     use crate::strong::StrongKind;
     use crate::weak::WeakKind;
 

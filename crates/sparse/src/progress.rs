@@ -2,7 +2,8 @@
 //!
 //! Every loop of this crate passes here between two pieces of work.
 
-use crate::error::{Bytes, Error};
+use crate::error::Error;
+use nightshift_common::human::ByteSize;
 use std::io::Write;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -98,16 +99,16 @@ fn render(what: &str, done: u64, total: u64, elapsed: Duration) -> String {
     let millis = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX).max(1);
     let rate = u64::try_from(u128::from(done) * 1000 / u128::from(millis)).unwrap_or(u64::MAX);
     if total == 0 {
-        return format!("{what}  {}  {}/s", Bytes(done), Bytes(rate));
+        return format!("{what}  {}  {}/s", ByteSize(done).approx(), ByteSize(rate).approx());
     }
     let percent = u128::from(done) * 100 / u128::from(total);
     let left = total.saturating_sub(done).checked_div(rate).unwrap_or(0);
     let (minutes, seconds) = (left / 60, left % 60);
     format!(
         "{what}  {percent:3}%  {} of {}  {}/s  {minutes}:{seconds:02} left",
-        Bytes(done),
-        Bytes(total),
-        Bytes(rate)
+        ByteSize(done).approx(),
+        ByteSize(total).approx(),
+        ByteSize(rate).approx()
     )
 }
 
@@ -118,7 +119,7 @@ mod tests {
     #[test]
     fn the_line_shows_share_rate_and_time_left() {
         let text = render("copy", 1 << 30, 4 << 30, Duration::from_secs(2));
-        assert_eq!(text, "copy   25%  1.0 GiB of 4.0 GiB  512.0 MiB/s  0:06 left");
+        assert_eq!(text, "copy   25%  1.00 GiB of 4.00 GiB  512 MiB/s  0:06 left");
         assert_eq!(render("copy", 0, 0, Duration::ZERO), "copy  0 B  0 B/s");
     }
 

@@ -21,7 +21,7 @@ pub(crate) const ALIGN: usize = 4096;
 pub(crate) const STREAM: &str = "-";
 
 /// When to read past the page cache.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Direct {
     /// When the input is larger than a quarter of the memory.

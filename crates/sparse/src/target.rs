@@ -113,6 +113,32 @@ impl Target {
         })
     }
 
+    /// A file without a name in `dir`, for an intermediate result.
+    pub(crate) fn nameless(dir: &Path) -> Result<Self, Error> {
+        let file = nameless(dir).map_err(Error::io("create a file in", dir))?;
+        Ok(Self {
+            path: dir.to_owned(),
+            options: TargetOptions::default(),
+            place: Place::Stream(file),
+            written: AtomicU64::new(0),
+            zeroed: AtomicU64::new(0),
+        })
+    }
+
+    /// The intermediate result, `len` bytes, as the input of the next step.
+    pub(crate) fn into_input(self, len: u64) -> Result<Input, Error> {
+        self.reader(len)
+    }
+
+    /// What has been written so far, for reading back; a file has `len` bytes from now on.
+    pub(crate) fn reader(&self, len: u64) -> Result<Input, Error> {
+        if !self.is_device() {
+            self.file().set_len(len).map_err(Error::io("extend", &self.path))?;
+        }
+        let again = self.file().try_clone().map_err(Error::io("open", &self.path))?;
+        Input::of(again, &self.path)
+    }
+
     /// Where the output goes.
     pub fn path(&self) -> &Path {
         &self.path

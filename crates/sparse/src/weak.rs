@@ -88,17 +88,6 @@ pub struct RabinKarp {
 /// librsync's RABINKARP_MULT.
 pub(crate) const MULTIPLIER: u32 = 0x0810_4225;
 
-impl RabinKarp {
-    /// What leaves the sum with a byte of value 0 to 255, for a window of this length.
-    pub(crate) fn leaving(&self) -> [u32; 256] {
-        std::array::from_fn(|byte| {
-            #[expect(clippy::cast_possible_truncation, reason = "below 256")]
-            let byte = byte as u32;
-            self.power.wrapping_mul(byte.wrapping_add(MULTIPLIER).wrapping_sub(1))
-        })
-    }
-}
-
 impl Rolling for RabinKarp {
     fn of(window: &[u8]) -> Self {
         // librsync starts from 1, so a window of n bytes carries the term M^n.
