@@ -50,17 +50,25 @@ pub fn main(argv: impl IntoIterator<Item = OsString>) -> ExitCode {
 }
 
 fn body(cli: Cli, context: &Context) -> Result<Exit, Error> {
-    let Some(settings) = Settings::resolve(&cli, context)? else { return Ok(Exit::Done) };
+    let Some(settings) = Settings::resolve(&cli, context)? else {
+        return Ok(Exit::Done);
+    };
     let Some(command) = cli.command else {
         let text = "a command is missing; see sparseimg --help";
         return Err(Error::Argument(text.to_owned()));
     };
-    let signals = Signals::listen(&[SIGINT, SIGTERM]).map_err(Error::io("watch", Path::new("signals")))?;
+    let signals =
+        Signals::listen(&[SIGINT, SIGTERM]).map_err(Error::io("watch", Path::new("signals")))?;
     let signals = Arc::new(signals);
     let asked = Arc::clone(&signals);
     let draw = io::stderr().is_terminal() && !cli.shared.quiet && !cli.json;
     let progress = Progress::new(draw, move || asked.ending().is_some());
-    let run = Run { settings, progress, json: cli.json, quiet: cli.shared.quiet };
+    let run = Run {
+        settings,
+        progress,
+        json: cli.json,
+        quiet: cli.shared.quiet,
+    };
     let outcome = match &command {
         Command::Copy(args) => run.copy(args),
         Command::Dig(args) => run.dig(args),
@@ -118,7 +126,11 @@ impl Run {
             self.show(&done, || copy_text(args, &done))?;
         }
         let attention = done.changed || done.lost > 0 || done.verified == Some(false);
-        Ok(if attention { Exit::Attention } else { Exit::Done })
+        Ok(if attention {
+            Exit::Attention
+        } else {
+            Exit::Done
+        })
     }
 
     fn dig(&self, args: &DigArgs) -> Result<Exit, Error> {
@@ -169,8 +181,13 @@ impl Run {
 
     fn map(&self, args: &MapArgs) -> Result<Exit, Error> {
         let settings = &self.settings;
-        let found =
-            map::map(&args.file, settings.hole_size, !args.no_read, settings.jobs, &self.progress)?;
+        let found = map::map(
+            &args.file,
+            settings.hole_size,
+            !args.no_read,
+            settings.jobs,
+            &self.progress,
+        )?;
         let mut to_stdout = false;
         if let Some(path) = &args.svg {
             to_stdout |= path.as_os_str() == STREAM;
@@ -180,7 +197,10 @@ impl Run {
         }
         if let Some(path) = &args.bmap {
             to_stdout |= path.as_os_str() == STREAM;
-            write_file(path, bmap::write(&found, settings.jobs, &self.progress)?.as_bytes())?;
+            write_file(
+                path,
+                bmap::write(&found, settings.jobs, &self.progress)?.as_bytes(),
+            )?;
         }
         self.progress.clear();
         if !to_stdout {
@@ -222,31 +242,49 @@ impl Run {
 
     fn verify_bmap(&self, file: &Path, map: &Path, all: bool) -> Result<Exit, Error> {
         let wrong = bmap::verify(file, map, self.settings.jobs, &self.progress)?;
-        let ranges: Vec<_> = wrong.iter().map(|range| (range.start, range.end - range.start)).collect();
+        let ranges: Vec<_> = wrong
+            .iter()
+            .map(|range| (range.start, range.end - range.start))
+            .collect();
         let value = json!({ "wrong_ranges": ranges });
         self.show(&value, || {
             let name = Escaped::path(file).to_string();
             let Some((first, _)) = ranges.first() else {
                 return format!("{name}: every checksum is right");
             };
-            let mut text =
-                format!("{name}: {} ranges are wrong, the first at offset {first}", ranges.len());
+            let mut text = format!(
+                "{name}: {} ranges are wrong, the first at offset {first}",
+                ranges.len()
+            );
             if all {
                 push_ranges(&mut text, &ranges);
             }
             text
         })?;
-        Ok(if wrong.is_empty() { Exit::Done } else { Exit::Attention })
+        Ok(if wrong.is_empty() {
+            Exit::Done
+        } else {
+            Exit::Attention
+        })
     }
 
     fn sig(&self, args: &SigArgs) -> Result<Exit, Error> {
         let input = Input::open(&args.file)?;
-        let format = Format { weak: args.rollsum.into(), strong: args.hash.into() };
+        let format = Format {
+            weak: args.rollsum.into(),
+            strong: args.hash.into(),
+        };
         let header = sign::header(&input, format, self.settings.block_size, args.sum_size)?;
         let output = Output::create(&args.signature, &[&input])?;
         let path = &args.signature;
-        let done =
-            sign::sign(&input, header, &mut &output, path, self.settings.jobs, &self.progress)?;
+        let done = sign::sign(
+            &input,
+            header,
+            &mut &output,
+            path,
+            self.settings.jobs,
+            &self.progress,
+        )?;
         input.check_unchanged()?;
         output.finish()?;
         if path.as_os_str() != STREAM {
@@ -264,15 +302,24 @@ impl Run {
     }
 
     fn delta(&self, args: &DeltaArgs) -> Result<Exit, Error> {
-        let options = DiffOptions { jobs: self.settings.jobs, roll: !args.no_roll };
+        let options = DiffOptions {
+            jobs: self.settings.jobs,
+            roll: !args.no_roll,
+        };
         let (new, out, done) = match (&args.basis, args.files.as_slice()) {
             (Some(old), [new, out]) => {
                 let step = args.block_size.get();
-                (new, out, by_basis(old, new, out, step, options, &self.progress)?)
+                (
+                    new,
+                    out,
+                    by_basis(old, new, out, step, options, &self.progress)?,
+                )
             }
-            (None, [signature, new, out]) => {
-                (new, out, by_signature(signature, new, out, options, &self.progress)?)
-            }
+            (None, [signature, new, out]) => (
+                new,
+                out,
+                by_signature(signature, new, out, options, &self.progress)?,
+            ),
             _ => {
                 let text = "delta takes SIG NEW DELTA, or NEW DELTA after --basis OLD";
                 return Err(Error::Argument(text.to_owned()));
@@ -291,7 +338,14 @@ impl Run {
             target: self.target(args.place),
         };
         let tmp_dir = &self.settings.tmp_dir;
-        let done = patch(&args.old, &args.delta, &args.out, options, tmp_dir, &self.progress)?;
+        let done = patch(
+            &args.old,
+            &args.delta,
+            &args.out,
+            options,
+            tmp_dir,
+            &self.progress,
+        )?;
         if args.out.as_os_str() != STREAM {
             self.show(&done, || patch_text(&args.out, &done))?;
         }
@@ -319,8 +373,13 @@ impl Run {
             verify: !args.no_verify,
             target: self.target(args.place),
         };
-        let done =
-            restore::restore(&args.file, out, &options, &self.settings.tmp_dir, &self.progress)?;
+        let done = restore::restore(
+            &args.file,
+            out,
+            &options,
+            &self.settings.tmp_dir,
+            &self.progress,
+        )?;
         if done.too_early {
             tracing::warn!(oldest = %done.time, "no backup is that old; the oldest one was taken");
         }
@@ -331,7 +390,11 @@ impl Run {
         if out.as_os_str() != STREAM {
             self.show(&done, || done.to_string())?;
         }
-        Ok(if wrong || done.too_early { Exit::Attention } else { Exit::Done })
+        Ok(if wrong || done.too_early {
+            Exit::Attention
+        } else {
+            Exit::Done
+        })
     }
 
     fn target(&self, place: TargetArgs) -> TargetOptions {
@@ -346,7 +409,11 @@ impl Run {
     /// Prints the result in the form asked for; nothing under `--quiet`.
     fn show(&self, value: &impl Serialize, text: impl FnOnce() -> String) -> Result<(), Error> {
         self.progress.clear();
-        if self.json { self.print_json(to_value(value)) } else { self.say(&text()) }
+        if self.json {
+            self.print_json(to_value(value))
+        } else {
+            self.say(&text())
+        }
     }
 
     fn say(&self, text: &str) -> Result<(), Error> {
@@ -354,7 +421,9 @@ impl Run {
             return Ok(());
         }
         let mut out = Out::stdout();
-        writeln!(out, "{text}").and_then(|()| out.flush()).map_err(stdout_failed)
+        writeln!(out, "{text}")
+            .and_then(|()| out.flush())
+            .map_err(stdout_failed)
     }
 
     fn print_json(&self, mut value: Value) -> Result<(), Error> {
@@ -379,7 +448,9 @@ fn to_value(value: &impl Serialize) -> Value {
 
 fn write_file(path: &Path, content: &[u8]) -> Result<(), Error> {
     let output = Output::create(path, &[])?;
-    (&output).write_all(content).map_err(Error::io("write", path))?;
+    (&output)
+        .write_all(content)
+        .map_err(Error::io("write", path))?;
     output.finish()
 }
 

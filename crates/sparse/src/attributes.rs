@@ -57,8 +57,10 @@ impl Attributes {
         }
         if let Some([access, modification]) = self.times {
             let time = |(tv_sec, tv_nsec): (i64, i64)| Timespec { tv_sec, tv_nsec };
-            let times =
-                Timestamps { last_access: time(access), last_modification: time(modification) };
+            let times = Timestamps {
+                last_access: time(access),
+                last_modification: time(modification),
+            };
             rustix::fs::futimens(file, &times).map_err(Error::io("set the times of", path))?;
         }
         Ok(())
@@ -77,8 +79,13 @@ fn xattrs(file: &File) -> Result<Vec<(CString, Vec<u8>)>, Errno> {
     };
     let mut found = Vec::new();
     let mut value = vec![0; MAX];
-    for name in names[..used].split(|byte| *byte == 0).filter(|name| !name.is_empty()) {
-        let Ok(name) = CString::new(name) else { continue };
+    for name in names[..used]
+        .split(|byte| *byte == 0)
+        .filter(|name| !name.is_empty())
+    {
+        let Ok(name) = CString::new(name) else {
+            continue;
+        };
         match rustix::fs::fgetxattr(file, &name, &mut value[..]) {
             Ok(len) => found.push((name, value[..len].to_vec())),
             // Removed meanwhile, or not for us to see.

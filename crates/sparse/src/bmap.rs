@@ -35,7 +35,9 @@ pub fn write(map: &Map, asked: usize, progress: &Progress) -> Result<String, Err
     let mut sums = Vec::new();
     ordered(
         jobs(asked, JOBS),
-        ranges.iter().map(|range| progress.check().map(|()| range.clone())),
+        ranges
+            .iter()
+            .map(|range| progress.check().map(|()| range.clone())),
         Buffer::new,
         |buffer, range: Range<u64>| {
             let bytes = range.start * BLOCK..(range.end * BLOCK).min(map.size);
@@ -60,9 +62,16 @@ pub fn write(map: &Map, asked: usize, progress: &Progress) -> Result<String, Err
     );
     for (range, sum) in ranges.iter().zip(&sums) {
         let last = range.end - 1;
-        let blocks =
-            if range.start == last { last.to_string() } else { format!("{}-{last}", range.start) };
-        let _ = writeln!(text, "        <Range chksum=\"{}\"> {blocks} </Range>", hex(sum));
+        let blocks = if range.start == last {
+            last.to_string()
+        } else {
+            format!("{}-{last}", range.start)
+        };
+        let _ = writeln!(
+            text,
+            "        <Range chksum=\"{}\"> {blocks} </Range>",
+            hex(sum)
+        );
     }
     text.push_str("    </BlockMap>\n</bmap>\n");
     // The checksum of the map itself is taken with zeros in its place.
@@ -73,8 +82,15 @@ pub fn write(map: &Map, asked: usize, progress: &Progress) -> Result<String, Err
 /// Data of a map in whole blocks.
 fn block_ranges(map: &Map) -> Vec<Range<u64>> {
     let mut ranges: Vec<Range<u64>> = Vec::new();
-    for stretch in map.stretches.iter().filter(|stretch| stretch.content == Content::Data) {
-        let (start, end) = (stretch.range.start / BLOCK, stretch.range.end.div_ceil(BLOCK));
+    for stretch in map
+        .stretches
+        .iter()
+        .filter(|stretch| stretch.content == Content::Data)
+    {
+        let (start, end) = (
+            stretch.range.start / BLOCK,
+            stretch.range.end.div_ceil(BLOCK),
+        );
         match ranges.last_mut() {
             Some(last) if last.end >= start => last.end = end.max(last.end),
             _ => ranges.push(start..end),
@@ -102,10 +118,12 @@ fn sha256(
 }
 
 fn hex(bytes: &[u8; 32]) -> String {
-    bytes.iter().fold(String::with_capacity(64), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    bytes
+        .iter()
+        .fold(String::with_capacity(64), |mut text, byte| {
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
 }
 
 /// Compares the image at `path` with a block map; returns the ranges, in bytes, that differ.
@@ -129,7 +147,9 @@ pub fn verify(
     progress.start("verify", input.len());
     ordered(
         jobs(asked, JOBS),
-        map.ranges.iter().map(|range| progress.check().map(|()| *range)),
+        map.ranges
+            .iter()
+            .map(|range| progress.check().map(|()| *range)),
         Buffer::new,
         |buffer, (first, last, sum)| {
             let end = ((last + 1) * map.block_size).min(map.image_size);
@@ -160,7 +180,9 @@ pub fn parse(text: &str) -> Result<BlockMap, FormatError> {
     let number = |name: &str| -> Result<u64, FormatError> {
         let (value, at) = element(text, name)
             .ok_or_else(|| wrong(0, &format!("the element {name} is missing")))?;
-        value.parse().map_err(|_not_a_number| wrong(at, &format!("{name} is not a number")))
+        value
+            .parse()
+            .map_err(|_not_a_number| wrong(at, &format!("{name} is not a number")))
     };
     let (image_size, block_size) = (number("ImageSize")?, number("BlockSize")?);
     if block_size == 0 {
@@ -183,7 +205,11 @@ pub fn parse(text: &str) -> Result<BlockMap, FormatError> {
     if ranges.len() != text.matches("<Range").count() {
         return Err(wrong(0, "a Range element without a checksum"));
     }
-    Ok(BlockMap { image_size, block_size, ranges })
+    Ok(BlockMap {
+        image_size,
+        block_size,
+        ranges,
+    })
 }
 
 /// Text of an element, trimmed, and its offset.
@@ -195,7 +221,9 @@ fn element<'t>(text: &'t str, name: &str) -> Option<(&'t str, usize)> {
 }
 
 fn check_own_sum(text: &str) -> Result<(), FormatError> {
-    let Some((sum, at)) = element(text, "BmapFileChecksum") else { return Ok(()) };
+    let Some((sum, at)) = element(text, "BmapFileChecksum") else {
+        return Ok(());
+    };
     let blank = text.replacen(sum, &"0".repeat(sum.len()), 1);
     if sum.len() != 64 || hex(&Sha256::digest(blank.as_bytes()).into()) != sum {
         let reason = "the checksum of the block map itself is wrong".to_owned();
@@ -209,7 +237,10 @@ fn range(text: &str) -> Option<(u64, u64, [u8; 32])> {
     let rest = text.strip_prefix("<Range chksum=\"")?;
     let (sum, rest) = rest.split_once('"')?;
     let (blocks, _) = rest.strip_prefix('>')?.split_once("</Range>")?;
-    let (first, last) = blocks.trim().split_once('-').unwrap_or((blocks.trim(), blocks.trim()));
+    let (first, last) = blocks
+        .trim()
+        .split_once('-')
+        .unwrap_or((blocks.trim(), blocks.trim()));
     let mut bytes = [0; 32];
     if sum.len() != 64 || !sum.is_ascii() {
         return None;
@@ -242,7 +273,10 @@ mod tests {
         let (mut file, text) = image();
         let parsed = parse(&text).expect("valid");
         assert_eq!((parsed.image_size, parsed.block_size), (1 << 20, 4096));
-        assert_eq!(parsed.ranges.iter().map(|r| (r.0, r.1)).collect::<Vec<_>>(), [(10, 11)]);
+        assert_eq!(
+            parsed.ranges.iter().map(|r| (r.0, r.1)).collect::<Vec<_>>(),
+            [(10, 11)]
+        );
         let mut map_file = tempfile::NamedTempFile::new().expect("temporary file");
         map_file.write_all(text.as_bytes()).expect("write");
         let progress = Progress::silent();

@@ -133,13 +133,19 @@ mod tests {
                     "D" => Type::Dir,
                     other => panic!("{other}"),
                 };
-                Link { time: time(word[1..].parse().expect("number")), kind }
+                Link {
+                    time: time(word[1..].parse().expect("number")),
+                    kind,
+                }
             })
             .collect()
     }
 
     fn content(base: Base, diffs: &[usize]) -> State {
-        State::Content { base, diffs: diffs.to_vec() }
+        State::Content {
+            base,
+            diffs: diffs.to_vec(),
+        }
     }
 
     #[test]
@@ -150,11 +156,21 @@ mod tests {
             ("", Mirror::Absent, 9, State::Missing),
             ("", Mirror::Dir, 9, State::Dir),
             ("", Mirror::Other, 9, State::Other),
-            ("d1 d2 d3", Mirror::File, 1, content(Base::Mirror, &[2, 1, 0])),
+            (
+                "d1 d2 d3",
+                Mirror::File,
+                1,
+                content(Base::Mirror, &[2, 1, 0]),
+            ),
             ("d1 d2 d3", Mirror::File, 2, content(Base::Mirror, &[2, 1])),
             ("d1 d2 d3", Mirror::File, 4, content(Base::Mirror, &[])),
             ("d3 d1 d2", Mirror::File, 2, content(Base::Mirror, &[0, 2])),
-            ("d1 s2 d3", Mirror::File, 1, content(Base::Snapshot(1), &[0])),
+            (
+                "d1 s2 d3",
+                Mirror::File,
+                1,
+                content(Base::Snapshot(1), &[0]),
+            ),
             ("d1 s2 d3", Mirror::File, 2, content(Base::Snapshot(1), &[])),
             ("d1 s2 d3", Mirror::File, 3, content(Base::Mirror, &[2])),
             ("d1 s2", Mirror::Absent, 1, content(Base::Snapshot(1), &[0])),
@@ -168,7 +184,11 @@ mod tests {
             ("d1", Mirror::File, 0, content(Base::Mirror, &[0])),
         ];
         for (text, mirror, at, state) in table {
-            assert_eq!(resolve(&links(text), mirror, time(at)), Ok(state), "{text} at {at}");
+            assert_eq!(
+                resolve(&links(text), mirror, time(at)),
+                Ok(state),
+                "{text} at {at}"
+            );
         }
     }
 
@@ -181,7 +201,11 @@ mod tests {
             ("d1 d2", Mirror::Dir, 2, Broken::NoBase(time(2))),
             ("d1 s1", Mirror::File, 0, Broken::Duplicate(time(1))),
         ] {
-            assert_eq!(resolve(&links(text), mirror, time(at)), Err(broken), "{text} at {at}");
+            assert_eq!(
+                resolve(&links(text), mirror, time(at)),
+                Err(broken),
+                "{text} at {at}"
+            );
         }
     }
 

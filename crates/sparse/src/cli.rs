@@ -289,11 +289,23 @@ pub struct SigArgs {
     pub block_size: Option<BlockSize>,
 
     /// The strong sum
-    #[arg(short = 'H', long, value_enum, default_value = "blake2", value_name = "HASH")]
+    #[arg(
+        short = 'H',
+        long,
+        value_enum,
+        default_value = "blake2",
+        value_name = "HASH"
+    )]
     pub hash: HashName,
 
     /// The weak sum
-    #[arg(short = 'R', long, value_enum, default_value = "rabinkarp", value_name = "SUM")]
+    #[arg(
+        short = 'R',
+        long,
+        value_enum,
+        default_value = "rabinkarp",
+        value_name = "SUM"
+    )]
     pub rollsum: RollsumName,
 
     /// Bytes kept of each strong sum: a number, `min` or `max`
@@ -325,7 +337,13 @@ pub struct DeltaArgs {
     pub files: Vec<PathBuf>,
 
     /// With --basis: compare in steps of this many bytes, a power of two
-    #[arg(short, long, value_name = "SIZE", default_value = "4K", requires = "basis")]
+    #[arg(
+        short,
+        long,
+        value_name = "SIZE",
+        default_value = "4K",
+        requires = "basis"
+    )]
     pub block_size: HoleSize,
 
     /// Do not search for data that has moved
@@ -417,9 +435,18 @@ mod tests {
         command.clone().debug_assert();
         for verb in command.get_subcommands() {
             for arg in verb.get_arguments() {
-                assert!(arg.get_help().is_some(), "{}: {} has help", verb.get_name(), arg.get_id());
+                assert!(
+                    arg.get_help().is_some(),
+                    "{}: {} has help",
+                    verb.get_name(),
+                    arg.get_id()
+                );
                 let takes_value = arg.get_action().takes_values();
-                assert!(!takes_value || arg.get_value_names().is_some(), "{}", arg.get_id());
+                assert!(
+                    !takes_value || arg.get_value_names().is_some(),
+                    "{}",
+                    arg.get_id()
+                );
             }
         }
     }

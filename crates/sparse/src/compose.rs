@@ -61,7 +61,11 @@ impl Composition {
     /// The base itself, `len` bytes.
     pub fn base(len: u64) -> Self {
         let source = Source { level: 0, at: 0 };
-        let segments = if len == 0 { Vec::new() } else { vec![Segment { out: 0, source }] };
+        let segments = if len == 0 {
+            Vec::new()
+        } else {
+            vec![Segment { out: 0, source }]
+        };
         Self { segments, len }
     }
 
@@ -77,17 +81,22 @@ impl Composition {
 
     /// All parts in the order of the result.
     pub fn parts(&self) -> impl Iterator<Item = Part> {
-        self.segments.iter().enumerate().map(|(index, segment)| Part {
-            out: segment.out,
-            len: self.end_of(index) - segment.out,
-            source: segment.source,
-        })
+        self.segments
+            .iter()
+            .enumerate()
+            .map(|(index, segment)| Part {
+                out: segment.out,
+                len: self.end_of(index) - segment.out,
+                source: segment.source,
+            })
     }
 
     /// Parts that come from one level, in the order of that level.
     pub fn of_level(&self, level: u32) -> Vec<Part> {
-        let mut parts: Vec<Part> =
-            self.parts().filter(|part| part.source.level == level).collect();
+        let mut parts: Vec<Part> = self
+            .parts()
+            .filter(|part| part.source.level == level)
+            .collect();
         parts.sort_by_key(|part| (part.source.at, part.out));
         parts
     }
@@ -99,14 +108,18 @@ impl Composition {
         level: u32,
         max_segments: usize,
     ) -> Result<Self, ComposeError> {
-        let mut next = Self { segments: Vec::new(), len: 0 };
+        let mut next = Self {
+            segments: Vec::new(),
+            len: 0,
+        };
         let mut literal = 0;
         loop {
             let offset = delta.offset();
             match delta.next_command()? {
                 None => return Ok(next),
                 Some(Command::Literal { len }) => {
-                    next.push(Source { level, at: literal }, len, offset).map_err(ReadError::from)?;
+                    next.push(Source { level, at: literal }, len, offset)
+                        .map_err(ReadError::from)?;
                     literal += len;
                 }
                 Some(Command::Copy { at, len }) => self.slice(at, len, &mut next, offset)?,
@@ -118,22 +131,33 @@ impl Composition {
     }
 
     fn end_of(&self, index: usize) -> u64 {
-        self.segments.get(index + 1).map_or(self.len, |next| next.out)
+        self.segments
+            .get(index + 1)
+            .map_or(self.len, |next| next.out)
     }
 
     /// Appends bytes `at..at + len` of this to `next`.
     fn slice(&self, at: u64, len: u64, next: &mut Self, offset: u64) -> Result<(), ReadError> {
-        let end = at.checked_add(len).filter(|end| *end <= self.len).ok_or_else(|| {
-            let reason = format!("copies {len} bytes from {at}, the old file has {}", self.len);
-            FormatError::new(offset, reason)
-        })?;
+        let end = at
+            .checked_add(len)
+            .filter(|end| *end <= self.len)
+            .ok_or_else(|| {
+                let reason = format!(
+                    "copies {len} bytes from {at}, the old file has {}",
+                    self.len
+                );
+                FormatError::new(offset, reason)
+            })?;
         let mut index = self.segments.partition_point(|segment| segment.out <= at) - 1;
         let mut at = at;
         while at < end {
             let segment = self.segments[index];
             let stop = self.end_of(index).min(end);
             let into = at - segment.out;
-            let source = Source { level: segment.source.level, at: segment.source.at + into };
+            let source = Source {
+                level: segment.source.level,
+                at: segment.source.at + into,
+            };
             next.push(source, stop - at, offset)?;
             at = stop;
             index += 1;
@@ -143,18 +167,23 @@ impl Composition {
 
     fn push(&mut self, source: Source, len: u64, offset: u64) -> Result<(), FormatError> {
         let continues = self.segments.last().is_some_and(|last| {
-            last.source.level == source.level
-                && last.source.at + (self.len - last.out) == source.at
+            last.source.level == source.level && last.source.at + (self.len - last.out) == source.at
         });
         if !continues {
-            self.segments.push(Segment { out: self.len, source });
+            self.segments.push(Segment {
+                out: self.len,
+                source,
+            });
         }
         self.len = self
             .len
             .checked_add(len)
             .filter(|len| *len <= i64::MAX.cast_unsigned())
             .ok_or_else(|| {
-                FormatError::new(offset, "the output would be longer than 2^63 bytes".to_owned())
+                FormatError::new(
+                    offset,
+                    "the output would be longer than 2^63 bytes".to_owned(),
+                )
             })?;
         Ok(())
     }
@@ -246,9 +275,15 @@ mod tests {
         let base = Composition::base(10);
         let mut decoder = Decoder::new(delta.as_slice()).expect("magic");
         let refused = base.apply(&mut decoder, 1, 10);
-        assert!(matches!(refused, Err(ComposeError::Read(ReadError::Format(_)))));
+        assert!(matches!(
+            refused,
+            Err(ComposeError::Read(ReadError::Format(_)))
+        ));
         let (delta, _) = make(&[1; 10], &[Ok((0, 3)), Err(vec![1]), Ok((0, 3))]);
         let mut decoder = Decoder::new(delta.as_slice()).expect("magic");
-        assert!(matches!(base.apply(&mut decoder, 1, 2), Err(ComposeError::TooMany(2))));
+        assert!(matches!(
+            base.apply(&mut decoder, 1, 2),
+            Err(ComposeError::TooMany(2))
+        ));
     }
 }

@@ -84,7 +84,11 @@ impl Settings {
             ),
             target_zero: resolver.value(
                 "target_zero",
-                if flags.assume_zeroed { "assume_zeroed" } else { "target_zero" },
+                if flags.assume_zeroed {
+                    "assume_zeroed"
+                } else {
+                    "target_zero"
+                },
                 flags.target_zero,
                 file.target_zero,
                 TargetZero::Zeroout,
@@ -129,23 +133,39 @@ impl Flags {
                 ..none
             }
             .with_target(args.place),
-            Some(Command::Dig(args)) => Self { hole_size: args.hole_size, ..none },
-            Some(Command::Map(args)) => Self { hole_size: args.hole_size, ..none },
-            Some(Command::Sig(args)) => Self { block_size: args.block_size, ..none },
-            Some(Command::Patch(args)) => {
-                Self { tmp_dir: args.tmp_dir.clone(), ..none }.with_target(args.place)
+            Some(Command::Dig(args)) => Self {
+                hole_size: args.hole_size,
+                ..none
+            },
+            Some(Command::Map(args)) => Self {
+                hole_size: args.hole_size,
+                ..none
+            },
+            Some(Command::Sig(args)) => Self {
+                block_size: args.block_size,
+                ..none
+            },
+            Some(Command::Patch(args)) => Self {
+                tmp_dir: args.tmp_dir.clone(),
+                ..none
             }
-            Some(Command::Restore(args)) => {
-                Self { tmp_dir: args.tmp_dir.clone(), ..none }.with_target(args.place)
+            .with_target(args.place),
+            Some(Command::Restore(args)) => Self {
+                tmp_dir: args.tmp_dir.clone(),
+                ..none
             }
+            .with_target(args.place),
             Some(Command::Estimate(_) | Command::Verify(_) | Command::Delta(_)) | None => none,
         }
     }
 
     fn with_target(mut self, place: TargetArgs) -> Self {
         self.assume_zeroed = place.assume_zeroed;
-        self.target_zero =
-            if place.assume_zeroed { Some(TargetZero::AssumeZeroed) } else { place.target_zero };
+        self.target_zero = if place.assume_zeroed {
+            Some(TargetZero::AssumeZeroed)
+        } else {
+            place.target_zero
+        };
         self
     }
 }

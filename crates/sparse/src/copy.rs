@@ -21,7 +21,17 @@ const CACHED_PIECE: u64 = 1 << 20;
 const JOBS: usize = 4;
 
 /// Whether to share the source's blocks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Default,
+    clap::ValueEnum,
+    serde::Serialize,
+    serde::Deserialize,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Reflink {
     /// No: a shared block is also shared damage.
@@ -90,7 +100,10 @@ pub fn copy(
     }
     let len = (input.kind() != Kind::Stream).then_some(input.len());
     let output = Target::open(target, len, &[&input], options.target, Path::new("."))?;
-    let mut report = CopyReport { size: input.len(), ..CopyReport::default() };
+    let mut report = CopyReport {
+        size: input.len(),
+        ..CopyReport::default()
+    };
     let filled = match input.kind() {
         Kind::Stream => from_stream(&input, &output, options, progress, &mut report),
         _ => from_disk(&input, &output, options, progress, &mut report),
@@ -111,9 +124,10 @@ pub fn copy(
     let attributes = match input.kind() {
         Kind::Regular => Attributes::of(input.file(), input.stat(), source)?,
         // The node of a device says who may read the content; the copy keeps to that.
-        Kind::Device => {
-            Attributes { mode: Some(input.stat().st_mode & 0o666), ..Attributes::default() }
-        }
+        Kind::Device => Attributes {
+            mode: Some(input.stat().st_mode & 0o666),
+            ..Attributes::default()
+        },
         Kind::Stream => Attributes::default(),
     };
     output.finish(report.size, &attributes)?;
@@ -136,13 +150,22 @@ fn from_disk(
         match rustix::fs::ioctl_ficlone(output.file(), input.file()) {
             Ok(()) => {
                 report.reflinked = true;
-                return crate::dig::punch_zeros(output.file(), output.path(), options.target.hole, options.jobs)
-                    .map(drop);
+                return crate::dig::punch_zeros(
+                    output.file(),
+                    output.path(),
+                    options.target.hole,
+                    options.jobs,
+                )
+                .map(drop);
             }
             Err(error) => tracing::info!(%error, "blocks cannot be shared here, copying"),
         }
     }
-    let piece = if input.is_direct() { DIRECT_PIECE } else { CACHED_PIECE };
+    let piece = if input.is_direct() {
+        DIRECT_PIECE
+    } else {
+        CACHED_PIECE
+    };
     let mut gaps = Gaps::new(output);
     ordered(
         jobs(options.jobs, JOBS),
@@ -250,10 +273,14 @@ fn to_stdout(
     progress: &Progress,
 ) -> Result<CopyReport, Error> {
     let mut out = std::io::stdout().lock();
-    let mut report = CopyReport { size: input.len(), ..CopyReport::default() };
+    let mut report = CopyReport {
+        size: input.len(),
+        ..CopyReport::default()
+    };
     let path = Path::new(STREAM);
     let mut write = |data: &[u8], written: &mut u64| {
-        out.write_all(data).map_err(Error::at("write", path, *written))?;
+        out.write_all(data)
+            .map_err(Error::at("write", path, *written))?;
         *written += data.len() as u64;
         Ok::<(), Error>(())
     };

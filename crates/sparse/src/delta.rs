@@ -61,8 +61,16 @@ impl<W: Write> Encoder<W> {
     /// Starts a delta by writing its magic number.
     pub fn new(mut out: W) -> io::Result<Self> {
         out.write_all(&MAGIC.to_be_bytes())?;
-        let totals = Totals { delta: 4, ..Totals::default() };
-        Ok(Self { out, copy: None, literal: Vec::new(), totals })
+        let totals = Totals {
+            delta: 4,
+            ..Totals::default()
+        };
+        Ok(Self {
+            out,
+            copy: None,
+            literal: Vec::new(),
+            totals,
+        })
     }
 
     /// Appends `len` bytes from offset `at` of the old file.
@@ -135,7 +143,9 @@ impl<W: Write> Encoder<W> {
     }
 
     fn flush_copy(&mut self) -> io::Result<()> {
-        let Some((at, len)) = self.copy.take() else { return Ok(()) };
+        let Some((at, len)) = self.copy.take() else {
+            return Ok(());
+        };
         let (at_index, at_width) = width(at);
         let (len_index, len_width) = width(len);
         let mut command = [0; 17];
@@ -188,7 +198,12 @@ impl<R: Read> Decoder<R> {
             let reason = format!("magic number {magic:08x} is not that of a delta");
             return Err(FormatError::new(0, reason).into());
         }
-        Ok(Self { input, offset: 4, pending: 0, ended: false })
+        Ok(Self {
+            input,
+            offset: 4,
+            pending: 0,
+            ended: false,
+        })
     }
 
     /// Bytes of the delta consumed so far.
@@ -217,11 +232,18 @@ impl<R: Read> Decoder<R> {
                 self.ended = true;
                 return Ok(None);
             }
-            len @ 0x01..=0x40 => Command::Literal { len: u64::from(len) },
-            code @ 0x41..=0x44 => Command::Literal { len: self.parameter(code - 0x41)? },
+            len @ 0x01..=0x40 => Command::Literal {
+                len: u64::from(len),
+            },
+            code @ 0x41..=0x44 => Command::Literal {
+                len: self.parameter(code - 0x41)?,
+            },
             code @ 0x45..=0x54 => {
                 let at = self.parameter((code - 0x45) / 4)?;
-                Command::Copy { at, len: self.parameter((code - 0x45) % 4)? }
+                Command::Copy {
+                    at,
+                    len: self.parameter((code - 0x45) % 4)?,
+                }
             }
             code => {
                 let reason = format!("command {code:#04x} is reserved");
@@ -261,7 +283,9 @@ impl<R: Read> Decoder<R> {
     /// Takes the next bytes of the current literal: fills `buf` as far as the literal goes and
     /// returns the number of bytes, 0 when it is used up.
     pub fn read_literal(&mut self, buf: &mut [u8]) -> Result<usize, ReadError> {
-        let want = usize::try_from(self.pending).unwrap_or(usize::MAX).min(buf.len());
+        let want = usize::try_from(self.pending)
+            .unwrap_or(usize::MAX)
+            .min(buf.len());
         let got = fill(&mut self.input, &mut buf[..want])?;
         self.offset += got as u64;
         self.pending -= got as u64;
@@ -310,7 +334,10 @@ mod tests {
 
     #[test]
     fn an_empty_file_is_five_bytes() {
-        let (bytes, totals) = Encoder::new(Vec::new()).expect("new").finish().expect("finish");
+        let (bytes, totals) = Encoder::new(Vec::new())
+            .expect("new")
+            .finish()
+            .expect("finish");
         assert_eq!(bytes, [0x72, 0x73, 0x02, 0x36, 0]);
         assert_eq!(totals.delta, 5);
     }
@@ -324,7 +351,10 @@ mod tests {
         let (bytes, totals) = encoder.finish().expect("finish");
         assert_eq!(
             commands(&bytes).expect("valid"),
-            [Command::Copy { at: 100, len: 100 }, Command::Copy { at: 150, len: 50 }]
+            [
+                Command::Copy { at: 100, len: 100 },
+                Command::Copy { at: 150, len: 50 }
+            ]
         );
         assert_eq!(totals.delta, bytes.len() as u64);
     }
@@ -335,13 +365,19 @@ mod tests {
             let mut body = vec![0x41 + index as u8];
             body.extend(&5_u64.to_be_bytes()[8 - width..]);
             body.extend(b"abcde\0");
-            assert_eq!(commands(&delta(&body)).expect("ok"), [Command::Literal { len: 5 }]);
+            assert_eq!(
+                commands(&delta(&body)).expect("ok"),
+                [Command::Literal { len: 5 }]
+            );
             for (other, other_width) in [1_usize, 2, 4, 8].into_iter().enumerate() {
                 let mut body = vec![0x45 + 4 * index as u8 + other as u8];
                 body.extend(&7_u64.to_be_bytes()[8 - width..]);
                 body.extend(&9_u64.to_be_bytes()[8 - other_width..]);
                 body.push(0);
-                assert_eq!(commands(&delta(&body)).expect("ok"), [Command::Copy { at: 7, len: 9 }]);
+                assert_eq!(
+                    commands(&delta(&body)).expect("ok"),
+                    [Command::Copy { at: 7, len: 9 }]
+                );
             }
         }
     }

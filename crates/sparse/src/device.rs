@@ -14,7 +14,17 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU8, Ordering};
 
 /// How zeros get onto a block device.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Default,
+    clap::ValueEnum,
+    serde::Serialize,
+    serde::Deserialize,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum TargetZero {
     /// Ask the device to write zeros, freeing space where it can; write them where it cannot.
@@ -59,7 +69,11 @@ impl Device {
         let look = File::open(path).map_err(Error::io("open", path))?;
         if sys::is_read_only(&look).map_err(Error::io("inspect", path))? {
             let reason = "the device is read-only".to_owned();
-            return Err(Error::Refused { path: path.to_owned(), reason, hint: None });
+            return Err(Error::Refused {
+                path: path.to_owned(),
+                reason,
+                hint: None,
+            });
         }
         drop(look);
         let mut flags = OFlags::RDWR | OFlags::CLOEXEC;
@@ -72,7 +86,9 @@ impl Device {
                 return Err(Error::Busy {
                     path: path.to_owned(),
                     by: "mounted, or part of a volume, a RAID or a swap area".to_owned(),
-                    hint: Some("--force-device writes to it all the same and may destroy what uses it"),
+                    hint: Some(
+                        "--force-device writes to it all the same and may destroy what uses it",
+                    ),
                 });
             }
             Err(error) => return Err(Error::io("open", path)(error)),
@@ -82,10 +98,23 @@ impl Device {
         if let Some(len) = len
             && len > size
         {
-            let reason = format!("{len} bytes do not fit, the device has {size} ({})", ByteSize(size).approx());
-            return Err(Error::Refused { path: path.to_owned(), reason, hint: None });
+            let reason = format!(
+                "{len} bytes do not fit, the device has {size} ({})",
+                ByteSize(size).approx()
+            );
+            return Err(Error::Refused {
+                path: path.to_owned(),
+                reason,
+                hint: None,
+            });
         }
-        Ok(Self { file, path: path.to_owned(), len: size, zero, way: AtomicU8::new(PUNCH) })
+        Ok(Self {
+            file,
+            path: path.to_owned(),
+            len: size,
+            zero,
+            way: AtomicU8::new(PUNCH),
+        })
     }
 
     pub(crate) fn file(&self) -> &File {
@@ -99,7 +128,10 @@ impl Device {
     /// Makes a range read as zeros; returns how many bytes had to be written for that.
     pub(crate) fn zero(&self, range: &Range<u64>) -> Result<u64, Error> {
         if range.end > self.len {
-            return Err(Error::TooLong { path: self.path.clone(), limit: self.len });
+            return Err(Error::TooLong {
+                path: self.path.clone(),
+                limit: self.len,
+            });
         }
         if self.zero == TargetZero::AssumeZeroed {
             return Ok(0);
@@ -171,7 +203,9 @@ impl Device {
         let zeros = vec![0; usize::try_from((range.end - range.start).min(1 << 20)).unwrap_or(0)];
         let mut at = range.start;
         while at < range.end {
-            let step = usize::try_from(range.end - at).unwrap_or(usize::MAX).min(zeros.len());
+            let step = usize::try_from(range.end - at)
+                .unwrap_or(usize::MAX)
+                .min(zeros.len());
             let result = self.file.write_all_at(&zeros[..step], at);
             result.map_err(Error::at("write", &self.path, at))?;
             at += step as u64;

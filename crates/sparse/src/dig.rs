@@ -61,7 +61,10 @@ pub fn dig(path: &Path, options: DigOptions, progress: &Progress) -> Result<DigR
     let found = file.metadata().map_err(Error::io("inspect", path))?;
     if !found.is_file() {
         let reason = "is not a regular file, and only those can have holes".to_owned();
-        return Err(Error::Usage { path: path.to_owned(), reason });
+        return Err(Error::Usage {
+            path: path.to_owned(),
+            reason,
+        });
     }
     let lease = if options.force {
         None
@@ -82,9 +85,17 @@ pub fn dig(path: &Path, options: DigOptions, progress: &Progress) -> Result<DigR
         before.saturating_sub(zeros)
     } else {
         file.sync_all().map_err(Error::io("flush", path))?;
-        file.metadata().map_err(Error::io("inspect", path))?.blocks() * 512
+        file.metadata()
+            .map_err(Error::io("inspect", path))?
+            .blocks()
+            * 512
     };
-    Ok(DigReport { size: found.len(), before, after, zeros })
+    Ok(DigReport {
+        size: found.len(),
+        before,
+        after,
+        zeros,
+    })
 }
 
 /// Punches the zeros of a file that nobody else knows yet; returns their bytes.
@@ -94,7 +105,11 @@ pub(crate) fn punch_zeros(
     hole: HoleSize,
     jobs: usize,
 ) -> Result<u64, Error> {
-    let options = DigOptions { jobs, hole, ..DigOptions::default() };
+    let options = DigOptions {
+        jobs,
+        hole,
+        ..DigOptions::default()
+    };
     scan(file, path, options, None, &Progress::silent())
 }
 
@@ -166,11 +181,18 @@ fn refused(path: &Path, error: std::io::Error) -> Error {
         Some(Errno::TXTBSY) => "the file is a running program or an active swap area",
         Some(Errno::ISDIR) => {
             let reason = "is a directory".to_owned();
-            return Error::Usage { path: path.to_owned(), reason };
+            return Error::Usage {
+                path: path.to_owned(),
+                reason,
+            };
         }
         _ => return Error::io("open", path)(error),
     };
-    Error::Refused { path: path.to_owned(), reason: reason.to_owned(), hint: None }
+    Error::Refused {
+        path: path.to_owned(),
+        reason: reason.to_owned(),
+        hint: None,
+    }
 }
 
 fn no_lease(path: &Path, error: Errno) -> Error {
@@ -183,7 +205,11 @@ fn no_lease(path: &Path, error: Errno) -> Error {
     }
     let hint = Some("--force does without the lease; make sure that nothing writes to the file");
     let reason = format!("no lease can be had on it ({error})");
-    Error::Refused { path: path.to_owned(), reason, hint }
+    Error::Refused {
+        path: path.to_owned(),
+        reason,
+        hint,
+    }
 }
 
 fn punch_failed(path: &Path, offset: u64, error: Errno) -> Error {
@@ -193,5 +219,9 @@ fn punch_failed(path: &Path, offset: u64, error: Errno) -> Error {
         Errno::PERM => "the file is immutable or append-only",
         _ => return Error::at("punch a hole into", path, offset)(error),
     };
-    Error::Refused { path: path.to_owned(), reason: reason.to_owned(), hint: None }
+    Error::Refused {
+        path: path.to_owned(),
+        reason: reason.to_owned(),
+        hint: None,
+    }
 }

@@ -12,7 +12,7 @@ use crate::progress::Progress;
 use crate::reader::{Buffer, Input};
 use crate::rolling;
 use crate::sign;
-use crate::signature::{Format, Header, STRIPE, Signature};
+use crate::signature::{Format, Header, Signature, auto_block_len};
 use crate::strong::StrongKind;
 use crate::weak::WeakKind;
 use crate::zero::{is_zero, runs};
@@ -21,8 +21,11 @@ use std::ops::Range;
 /// Bytes compared per piece of work.
 const PIECE: u64 = 1 << 20;
 
-/// Literal stretches of at least this many bytes are worth a search for moved data.
-const SEARCH_FROM: u64 = 32 * STRIPE;
+/// Literal stretches of at least this many blocks are worth a search for moved data.
+const SEARCH_FROM: u64 = 32;
+
+/// Block length of that search at most: larger blocks would miss what moved in smaller ones.
+const MAX_SEARCH_BLOCK: u32 = 128 << 10;
 
 /// What a stretch of the new file is, seen against the old one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,8 +87,9 @@ pub(crate) fn search(
             }
         }
     }
-    if roll && ops.iter().any(|op| is_long(op)) && !old.is_empty() {
-        ops = find_moved(old, new, &ops, jobs, progress)?;
+    let block = auto_block_len(Some(old.len())).min(MAX_SEARCH_BLOCK);
+    if roll && !old.is_empty() && ops.iter().any(|op| is_long(op, block)) {
+        ops = find_moved(old, new, &ops, block, jobs, progress)?;
     }
     Ok(ops)
 }
@@ -110,8 +114,8 @@ pub(crate) fn changed(
     Ok(found)
 }
 
-fn is_long(op: &Op) -> bool {
-    matches!(op, Op::Literal(_)) && op.len() >= SEARCH_FROM
+fn is_long(op: &Op, block: u32) -> bool {
+    matches!(op, Op::Literal(_)) && op.len() >= SEARCH_FROM * u64::from(block)
 }
 
 fn compare(
@@ -144,8 +148,11 @@ fn compare(
             let new_data = &*new.read(new_buffer, &range)?;
             // Past the end of the old file there is nothing to compare with.
             let common = range.start..range.end.min(old.len()).max(range.start);
-            let old_data: &[u8] =
-                if common.is_empty() { &[] } else { old.read(old_buffer, &common)? };
+            let old_data: &[u8] = if common.is_empty() {
+                &[]
+            } else {
+                old.read(old_buffer, &common)?
+            };
             let found = classify(new_data, old_data, step);
             let zeros = runs(old_data, range.start, step)
                 .filter(|run| run.zero)
@@ -216,17 +223,28 @@ fn both<'a>(old: &'a Input, new: &'a Input, piece: u64) -> impl Iterator<Item = 
         let mut parts = Vec::new();
         if !part.hole {
             // Reading the old side costs no more than asking whether it is a hole.
-            parts.push(Both { range: part.range, old_hole: false, new_hole: false });
+            parts.push(Both {
+                range: part.range,
+                old_hole: false,
+                new_hole: false,
+            });
             return parts;
         }
         let mut at = part.range.start;
         while at < part.range.end {
-            while old_extents.next_if(|extent| extent.range.end <= at).is_some() {}
+            while old_extents
+                .next_if(|extent| extent.range.end <= at)
+                .is_some()
+            {}
             let (end, old_hole) = match old_extents.peek() {
                 Some(extent) => (extent.range.end.min(part.range.end), extent.hole),
                 None => (part.range.end, false),
             };
-            parts.push(Both { range: at..end, old_hole, new_hole: true });
+            parts.push(Both {
+                range: at..end,
+                old_hole,
+                new_hole: true,
+            });
             at = end;
         }
         parts
@@ -238,13 +256,16 @@ fn find_moved(
     old: &Input,
     new: &Input,
     ops: &Ops,
+    block_len: u32,
     jobs: usize,
     progress: &Progress,
 ) -> Result<Ops, Error> {
-    #[expect(clippy::cast_possible_truncation, reason = "128 KiB")]
     let header = Header {
-        format: Format { weak: WeakKind::RabinKarp, strong: StrongKind::Blake2b },
-        block_len: STRIPE as u32,
+        format: Format {
+            weak: WeakKind::RabinKarp,
+            strong: StrongKind::Blake2b,
+        },
+        block_len,
         strong_len: 32,
     };
     let mut bytes = Vec::new();
@@ -257,7 +278,7 @@ fn find_moved(
     for op in ops.iter() {
         match op {
             Op::Copy { at, len } => found.copy(*at, *len),
-            Op::Literal(range) if is_long(op) => {
+            Op::Literal(range) if is_long(op, block_len) => {
                 let mut part = Ops::starting_at(range.start);
                 rolling::search_gap(&matcher, new, range, &mut part, jobs, progress)?;
                 widen(old, new, range.start, &part, &mut found)?;
@@ -270,13 +291,7 @@ fn find_moved(
 
 /// Appends `part`, which begins at `start` of the new file, each copy made as long as the bytes
 /// around it stay equal in both files.
-fn widen(
-    old: &Input,
-    new: &Input,
-    start: u64,
-    part: &Ops,
-    found: &mut Ops,
-) -> Result<(), Error> {
+fn widen(old: &Input, new: &Input, start: u64, part: &Ops, found: &mut Ops) -> Result<(), Error> {
     let mut list: Vec<Op> = part.iter().cloned().collect();
     let mut at = start;
     for index in 0..list.len() {
@@ -285,7 +300,9 @@ fn widen(
             let room = at..at + len;
             // Bytes at the start of the literal that continue the copy before it.
             let head = match index.checked_sub(1).map(|before| &list[before]) {
-                Some(Op::Copy { at: old_at, len }) => equal_forwards(old, new, old_at + len, &room)?,
+                Some(Op::Copy { at: old_at, len }) => {
+                    equal_forwards(old, new, old_at + len, &room)?
+                }
                 _ => 0,
             };
             // Bytes at its end that lead up to the copy after it.
@@ -294,10 +311,14 @@ fn widen(
                 Some(Op::Copy { at: old_at, .. }) => equal_backwards(old, new, *old_at, &rest)?,
                 _ => 0,
             };
-            if head > 0 && let Some(Op::Copy { len, .. }) = list.get_mut(index.wrapping_sub(1)) {
+            if head > 0
+                && let Some(Op::Copy { len, .. }) = list.get_mut(index.wrapping_sub(1))
+            {
                 *len += head;
             }
-            if tail > 0 && let Some(Op::Copy { at, len }) = list.get_mut(index + 1) {
+            if tail > 0
+                && let Some(Op::Copy { at, len }) = list.get_mut(index + 1)
+            {
                 *at -= tail;
                 *len += tail;
             }
@@ -328,7 +349,11 @@ fn equal_forwards(old: &Input, new: &Input, old_at: u64, room: &Range<u64>) -> R
         let old_data = &*old.read(&mut a, &(old_at + done..old_at + done + step))?;
         let start = room.start + done;
         let new_data = &*new.read(&mut b, &(start..start + step))?;
-        let equal = old_data.iter().zip(new_data).take_while(|(a, b)| a == b).count() as u64;
+        let equal = old_data
+            .iter()
+            .zip(new_data)
+            .take_while(|(a, b)| a == b)
+            .count() as u64;
         done += equal;
         if equal < step {
             break;
@@ -366,7 +391,13 @@ mod tests {
         let new = [&[1_u8; 4][..], &[9; 4], &[0; 8], &[0; 4], &[7; 3]].concat();
         assert_eq!(
             classify(&new, &old, 4),
-            [Stretch::Same(4), Stretch::New(4), Stretch::Zeros(8), Stretch::Same(4), Stretch::New(3)]
+            [
+                Stretch::Same(4),
+                Stretch::New(4),
+                Stretch::Zeros(8),
+                Stretch::Same(4),
+                Stretch::New(3)
+            ]
         );
         assert_eq!(classify(&new, &[], 4)[0], Stretch::New(8));
     }

@@ -85,9 +85,18 @@ struct Results<R> {
 
 impl<T, R, I: Iterator<Item = Result<T, Error>>> Line<I, R> {
     fn new(items: I, window: usize) -> Self {
-        let results = Results { next: 0, waiting: VecDeque::new(), total: None, ended: false };
+        let results = Results {
+            next: 0,
+            waiting: VecDeque::new(),
+            total: None,
+            ended: false,
+        };
         Self {
-            items: Mutex::new(Numbered { items, drawn: 0, exhausted: false }),
+            items: Mutex::new(Numbered {
+                items,
+                drawn: 0,
+                exhausted: false,
+            }),
             results: Mutex::new(results),
             changed: Condvar::new(),
             window,
@@ -118,9 +127,16 @@ impl<T, R, I: Iterator<Item = Result<T, Error>>> Line<I, R> {
         // Wait until the sink is close enough. The thread with the lowest number never waits.
         let mut results = lock(&self.results);
         while !results.ended && number >= results.next + self.window {
-            results = self.changed.wait(results).unwrap_or_else(PoisonError::into_inner);
+            results = self
+                .changed
+                .wait(results)
+                .unwrap_or_else(PoisonError::into_inner);
         }
-        if results.ended { None } else { Some((number, item)) }
+        if results.ended {
+            None
+        } else {
+            Some((number, item))
+        }
     }
 
     fn set_total(&self, total: usize) {
@@ -153,7 +169,10 @@ impl<T, R, I: Iterator<Item = Result<T, Error>>> Line<I, R> {
             if results.ended || results.total == Some(results.next) {
                 return None;
             }
-            results = self.changed.wait(results).unwrap_or_else(PoisonError::into_inner);
+            results = self
+                .changed
+                .wait(results)
+                .unwrap_or_else(PoisonError::into_inner);
         }
     }
 }
@@ -232,7 +251,13 @@ mod tests {
                 jobs,
                 (0..1000_u32).map(Ok),
                 || (),
-                |(), item| if item >= 10 { Err(failure(&item.to_string())) } else { Ok(item) },
+                |(), item| {
+                    if item >= 10 {
+                        Err(failure(&item.to_string()))
+                    } else {
+                        Ok(item)
+                    }
+                },
                 |_| {
                     seen += 1;
                     Ok(())
@@ -246,7 +271,13 @@ mod tests {
     #[test]
     fn errors_of_the_input_and_of_the_sink_end_the_work() {
         for jobs in [1, 4] {
-            let input = (0..50_u32).map(|item| if item == 20 { Err(failure("in")) } else { Ok(item) });
+            let input = (0..50_u32).map(|item| {
+                if item == 20 {
+                    Err(failure("in"))
+                } else {
+                    Ok(item)
+                }
+            });
             let error = ordered(jobs, input, || (), |(), item| Ok(item), |_| Ok(()));
             assert_eq!(error.expect_err("input").to_string(), "in");
             let endless = (0..u32::MAX).map(Ok);

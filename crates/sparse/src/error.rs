@@ -155,7 +155,11 @@ impl Error {
         path: &Path,
     ) -> impl FnOnce(E) -> Self {
         let path = path.to_owned();
-        move |source| Self::Io { action, path, source: source.into() }
+        move |source| Self::Io {
+            action,
+            path,
+            source: source.into(),
+        }
     }
 
     /// For `map_err` on a call about `offset` of `path`.
@@ -165,7 +169,12 @@ impl Error {
         offset: u64,
     ) -> impl FnOnce(E) -> Self {
         let path = path.to_owned();
-        move |source| Self::IoAt { action, path, offset, source: source.into() }
+        move |source| Self::IoAt {
+            action,
+            path,
+            offset,
+            source: source.into(),
+        }
     }
 
     /// For `map_err` on the parsers of this crate.
@@ -180,12 +189,16 @@ impl Error {
                 path: path.clone(),
                 source: FormatError::new(0, format!("damaged gzip data: {source}")),
             },
-            crate::signature::ReadError::Io(source) => {
-                Self::Io { action: "read", path: path.clone(), source }
-            }
-            crate::signature::ReadError::Format(source) => {
-                Self::Corrupt { what, path: path.clone(), source }
-            }
+            crate::signature::ReadError::Io(source) => Self::Io {
+                action: "read",
+                path: path.clone(),
+                source,
+            },
+            crate::signature::ReadError::Format(source) => Self::Corrupt {
+                what,
+                path: path.clone(),
+                source,
+            },
         }
     }
 
@@ -195,7 +208,9 @@ impl Error {
             Self::Io { source, .. } | Self::IoAt { source, .. } => io_kind(source),
             Self::Corrupt { .. } | Self::TooLong { .. } | Self::Repository { .. } => "corrupt",
             Self::Shrunk { .. } | Self::Changed { .. } => "changed",
-            Self::SameFile { .. } | Self::Usage { .. } | Self::Argument(_) | Self::Config(_) => "usage",
+            Self::SameFile { .. } | Self::Usage { .. } | Self::Argument(_) | Self::Config(_) => {
+                "usage"
+            }
             Self::Refused { .. } => "refused",
             Self::Busy { .. } => "busy",
             Self::NotFound { .. } => "not-found",
@@ -256,6 +271,9 @@ mod tests {
     #[test]
     fn a_full_disk_has_its_own_kind() {
         let full = io::Error::from_raw_os_error(libc::ENOSPC);
-        assert_eq!(Error::at::<io::Error>("write", Path::new("/x"), 5)(full).kind(), "no-space");
+        assert_eq!(
+            Error::at::<io::Error>("write", Path::new("/x"), 5)(full).kind(),
+            "no-space"
+        );
     }
 }

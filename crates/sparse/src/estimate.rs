@@ -80,7 +80,9 @@ pub fn estimate(
         ("128K", STRIPE),
     ];
     rules.sort_by_key(|(_, block)| *block);
-    let changed = basis.map(|basis| changed_pages(basis, path, progress)).transpose()?;
+    let changed = basis
+        .map(|basis| changed_pages(basis, path, progress))
+        .transpose()?;
     let blocks = rules
         .into_iter()
         .map(|(rule, block)| BlockRow {
@@ -98,15 +100,28 @@ pub fn estimate(
         })
         .transpose()?;
     let holes = HOLE_SIZES
-        .map(|hole_size| HoleRow { hole_size, needed: needed(&mapped, hole_size) })
+        .map(|hole_size| HoleRow {
+            hole_size,
+            needed: needed(&mapped, hole_size),
+        })
         .into();
     let allocated = mapped.allocated;
-    Ok(Estimate { path: path.to_owned(), size, allocated, holes, blocks, basis_delta })
+    Ok(Estimate {
+        path: path.to_owned(),
+        size,
+        allocated,
+        holes,
+        blocks,
+        basis_delta,
+    })
 }
 
 /// Bytes of all blocks of `block` bytes that contain data.
 fn needed(map: &Map, block: u64) -> u64 {
-    let data = map.stretches.iter().filter(|stretch| stretch.content == Content::Data);
+    let data = map
+        .stretches
+        .iter()
+        .filter(|stretch| stretch.content == Content::Data);
     let ranges = data.map(|stretch| (stretch.range.start, stretch.range.end));
     touched(&ranges.collect::<Vec<_>>(), block, map.size)
 }
@@ -153,7 +168,12 @@ fn changed_pages(old: &Path, new: &Path, progress: &Progress) -> Result<Vec<(u64
 pub fn write_text(estimate: &Estimate, mut out: impl Write) -> io::Result<()> {
     let show = |bytes: u64| ByteSize(bytes).approx();
     writeln!(out, "{}", Escaped::path(&estimate.path))?;
-    writeln!(out, "  size {}, allocated {}\n", show(estimate.size), show(estimate.allocated))?;
+    writeln!(
+        out,
+        "  size {}, allocated {}\n",
+        show(estimate.size),
+        show(estimate.allocated)
+    )?;
     writeln!(out, "  hole size        needed         saved")?;
     for row in &estimate.holes {
         let saved = estimate.allocated.saturating_sub(row.needed);
@@ -165,7 +185,10 @@ pub fn write_text(estimate: &Estimate, mut out: impl Write) -> io::Result<()> {
             show(saved)
         )?;
     }
-    writeln!(out, "\n  rule          block size     signature  crossing       delta")?;
+    writeln!(
+        out,
+        "\n  rule          block size     signature  crossing       delta"
+    )?;
     for row in &estimate.blocks {
         writeln!(
             out,

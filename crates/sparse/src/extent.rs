@@ -20,7 +20,12 @@ pub struct Extent {
 /// A file system or device that cannot tell makes one data extent. The position of the file's
 /// descriptor moves; nothing else in this crate depends on it.
 pub fn extents(file: &File, range: Range<u64>) -> Extents<'_> {
-    Extents { file, at: range.start, end: range.end, blind: false }
+    Extents {
+        file,
+        at: range.start,
+        end: range.end,
+        blind: false,
+    }
 }
 
 /// Iterator returned by [`extents`].
@@ -57,15 +62,33 @@ impl Iterator for Extents<'_> {
             return None;
         }
         let start = self.at;
-        let data = if self.blind { start } else { self.seek(SeekFrom::Data(start)) };
+        let data = if self.blind {
+            start
+        } else {
+            self.seek(SeekFrom::Data(start))
+        };
         if data > start {
             self.at = data;
-            return Some(Extent { range: start..data, hole: true });
+            return Some(Extent {
+                range: start..data,
+                hole: true,
+            });
         }
-        let hole = if self.blind { self.end } else { self.seek(SeekFrom::Hole(start)) };
+        let hole = if self.blind {
+            self.end
+        } else {
+            self.seek(SeekFrom::Hole(start))
+        };
         // No progress means that the answers contradict each other: read it.
-        self.at = if self.blind || hole <= start { self.end } else { hole };
-        Some(Extent { range: start..self.at, hole: false })
+        self.at = if self.blind || hole <= start {
+            self.end
+        } else {
+            hole
+        };
+        Some(Extent {
+            range: start..self.at,
+            hole: false,
+        })
     }
 }
 
@@ -81,8 +104,15 @@ pub fn pieces(extents: impl Iterator<Item = Extent>, piece: u64) -> impl Iterato
                 return None;
             }
             let start = at;
-            at = if hole { range.end } else { ((start / piece + 1) * piece).min(range.end) };
-            Some(Extent { range: start..at, hole })
+            at = if hole {
+                range.end
+            } else {
+                ((start / piece + 1) * piece).min(range.end)
+            };
+            Some(Extent {
+                range: start..at,
+                hole,
+            })
         })
     })
 }
@@ -103,14 +133,24 @@ pub fn blocks(
     });
     let end = std::iter::once(len..len);
     let mut at = 0;
-    data.chain(end).flat_map(move |range| {
-        let hole = at..range.start.max(at);
-        let data = hole.end..range.end.max(hole.end);
-        at = data.end;
-        [Extent { range: hole, hole: true }, Extent { range: data, hole: false }]
-    })
-    .filter(|extent| !extent.range.is_empty())
-    .flat_map(move |extent| pieces(std::iter::once(extent), piece))
+    data.chain(end)
+        .flat_map(move |range| {
+            let hole = at..range.start.max(at);
+            let data = hole.end..range.end.max(hole.end);
+            at = data.end;
+            [
+                Extent {
+                    range: hole,
+                    hole: true,
+                },
+                Extent {
+                    range: data,
+                    hole: false,
+                },
+            ]
+        })
+        .filter(|extent| !extent.range.is_empty())
+        .flat_map(move |extent| pieces(std::iter::once(extent), piece))
 }
 
 #[cfg(test)]
@@ -160,7 +200,13 @@ mod tests {
 
     #[test]
     fn blocks_hold_every_byte_once_and_holes_shrink_to_whole_blocks() {
-        let list = [hole(0..25), data(25..26), hole(26..28), data(28..41), hole(41..95)];
+        let list = [
+            hole(0..25),
+            data(25..26),
+            hole(26..28),
+            data(28..41),
+            hole(41..95),
+        ];
         let cut: Vec<_> = blocks(list.into_iter(), 10, 20, 95).collect();
         assert_eq!(cut, [hole(0..20), data(20..40), data(40..50), hole(50..95)]);
         let all: Vec<_> = blocks([data(0..7)].into_iter(), 10, 20, 7).collect();
@@ -174,7 +220,13 @@ mod tests {
         let cut: Vec<_> = pieces(list.into_iter(), 10).collect();
         assert_eq!(
             cut,
-            [data(5..10), data(10..20), data(20..25), hole(25..100), data(100..101)]
+            [
+                data(5..10),
+                data(10..20),
+                data(20..25),
+                hole(25..100),
+                data(100..101)
+            ]
         );
     }
 }

@@ -117,7 +117,9 @@ pub fn parse_time(text: &str) -> Option<Timestamp> {
         _ => return None,
     };
     let local = jiff::tz::TimeZone::UTC.to_timestamp(civil).ok()?;
-    local.checked_sub(jiff::SignedDuration::from_secs(seconds)).ok()
+    local
+        .checked_sub(jiff::SignedDuration::from_secs(seconds))
+        .ok()
 }
 
 /// Undoes rdiff-backup's quoting of file names: a quoting character and three decimal digits
@@ -129,7 +131,10 @@ pub fn unquote(name: &OsStr) -> OsString {
     while at < bytes.len() {
         let quoted = bytes[at..].strip_prefix(b";").and_then(|rest| {
             let digits = std::str::from_utf8(rest.get(..3)?).ok()?;
-            digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse::<u8>().ok())?
+            digits
+                .bytes()
+                .all(|byte| byte.is_ascii_digit())
+                .then(|| digits.parse::<u8>().ok())?
         });
         if let Some(byte) = quoted {
             plain.push(byte);
@@ -149,22 +154,61 @@ mod tests {
 
     fn parse(name: &str) -> Option<(String, i64, Type, bool)> {
         let name = Name::parse(OsStr::new(name))?;
-        Some((name.base.into_string().ok()?, name.time.as_second(), name.kind, name.gzip))
+        Some((
+            name.base.into_string().ok()?,
+            name.time.as_second(),
+            name.kind,
+            name.gzip,
+        ))
     }
 
     #[test]
     fn names_are_taken_apart_from_the_right() {
         const T: i64 = 1_772_326_800; // 2026-03-01T01:00:00Z
         for (name, base, kind, gzip) in [
-            ("disk.img.2026-03-01T02:00:00+01:00.diff.gz", "disk.img", Type::Diff, true),
-            ("z.iso.gz.2026-03-01T01:00:00Z.diff", "z.iso.gz", Type::Diff, false),
-            ("a.2026-03-01T02-00-00+01-00.missing", "a", Type::Missing, false),
-            ("b.2026-03-01T01:00:00Z.snapshot.gz", "b", Type::Snapshot, true),
-            ("increments.2026-03-01T01:00:00Z.dir", "increments", Type::Dir, false),
-            ("current_mirror.2026-03-01T01:00:00Z.data", "current_mirror", Type::Data, false),
+            (
+                "disk.img.2026-03-01T02:00:00+01:00.diff.gz",
+                "disk.img",
+                Type::Diff,
+                true,
+            ),
+            (
+                "z.iso.gz.2026-03-01T01:00:00Z.diff",
+                "z.iso.gz",
+                Type::Diff,
+                false,
+            ),
+            (
+                "a.2026-03-01T02-00-00+01-00.missing",
+                "a",
+                Type::Missing,
+                false,
+            ),
+            (
+                "b.2026-03-01T01:00:00Z.snapshot.gz",
+                "b",
+                Type::Snapshot,
+                true,
+            ),
+            (
+                "increments.2026-03-01T01:00:00Z.dir",
+                "increments",
+                Type::Dir,
+                false,
+            ),
+            (
+                "current_mirror.2026-03-01T01:00:00Z.data",
+                "current_mirror",
+                Type::Data,
+                false,
+            ),
             (".2026-03-01T01:00:00Z.dir", "", Type::Dir, false),
         ] {
-            assert_eq!(parse(name), Some((base.to_owned(), T, kind, gzip)), "{name}");
+            assert_eq!(
+                parse(name),
+                Some((base.to_owned(), T, kind, gzip)),
+                "{name}"
+            );
         }
     }
 
@@ -192,14 +236,22 @@ mod tests {
         assert_eq!(winter.as_second() - summer.as_second(), 3600);
         let odd = parse_time("2026-01-01T00:00:00-03:30").expect("valid");
         let utc = parse_time("2026-01-01T00:00:00Z").expect("valid");
-        assert_eq!(odd.as_second() - utc.as_second(), 9000, "as rdiff-backup reads it");
+        assert_eq!(
+            odd.as_second() - utc.as_second(),
+            9000,
+            "as rdiff-backup reads it"
+        );
     }
 
     #[test]
     fn quoted_names_are_read_back() {
-        for (quoted, plain) in
-            [(";065bc", "Abc"), ("a;058b", "a:b"), ("a;b", "a;b"), (";999", ";999"), (";06", ";06")]
-        {
+        for (quoted, plain) in [
+            (";065bc", "Abc"),
+            ("a;058b", "a:b"),
+            ("a;b", "a;b"),
+            (";999", ";999"),
+            (";06", ";06"),
+        ] {
             assert_eq!(unquote(OsStr::new(quoted)), plain);
         }
     }

@@ -74,8 +74,13 @@ pub struct Map {
 impl Map {
     /// Bytes of one kind.
     pub fn total(&self, content: Content) -> u64 {
-        let of_kind = self.stretches.iter().filter(|stretch| stretch.content == content);
-        of_kind.map(|stretch| stretch.range.end - stretch.range.start).sum()
+        let of_kind = self
+            .stretches
+            .iter()
+            .filter(|stretch| stretch.content == content);
+        of_kind
+            .map(|stretch| stretch.range.end - stretch.range.start)
+            .sum()
     }
 
     fn push(&mut self, range: Range<u64>, content: Content) {
@@ -101,8 +106,13 @@ pub fn map(
         Kind::Regular => u64::try_from(input.stat().st_blocks).unwrap_or(0) * 512,
         _ => input.len(),
     };
-    let mut map =
-        Map { path: path.to_owned(), size: input.len(), allocated, read, stretches: Vec::new() };
+    let mut map = Map {
+        path: path.to_owned(),
+        size: input.len(),
+        allocated,
+        read,
+        stretches: Vec::new(),
+    };
     progress.start("map", input.len());
     let marked = mark(input.extents(0..input.len()), &unwritten);
     let parts = marked.flat_map(|(extent, content)| {
@@ -122,7 +132,14 @@ pub fn map(
             let found = runs(data, start, hole.get())
                 .map(|run| {
                     let range = start + run.range.start as u64..start + run.range.end as u64;
-                    (range, if run.zero { Content::Zero } else { Content::Data })
+                    (
+                        range,
+                        if run.zero {
+                            Content::Zero
+                        } else {
+                            Content::Data
+                        },
+                    )
                 })
                 .collect();
             Ok((found, piece.range))
@@ -144,7 +161,10 @@ fn unwritten(input: &Input) -> Result<Vec<Range<u64>>, Error> {
         return Ok(Vec::new());
     }
     let mapped = sys::allocated(input.file()).map_err(Error::io("map", input.path()))?;
-    let unwritten = mapped.unwrap_or_default().into_iter().filter(|extent| extent.unwritten);
+    let unwritten = mapped
+        .unwrap_or_default()
+        .into_iter()
+        .filter(|extent| extent.unwritten);
     Ok(unwritten.map(|extent| extent.range).collect())
 }
 
@@ -248,7 +268,11 @@ pub fn write_text(map: &Map, mut out: impl Write) -> io::Result<()> {
 
 /// A share with one decimal.
 pub(crate) fn percent(part: u64, whole: u64) -> String {
-    let tenths = if whole == 0 { 0 } else { u128::from(part) * 1000 / u128::from(whole) };
+    let tenths = if whole == 0 {
+        0
+    } else {
+        u128::from(part) * 1000 / u128::from(whole)
+    };
     format!("{}.{}", tenths / 10, tenths % 10)
 }
 
@@ -259,9 +283,18 @@ mod tests {
     #[test]
     fn reserved_space_is_told_from_holes() {
         let extents = [
-            Extent { range: 0..100, hole: false },
-            Extent { range: 100..300, hole: true },
-            Extent { range: 300..400, hole: false },
+            Extent {
+                range: 0..100,
+                hole: false,
+            },
+            Extent {
+                range: 100..300,
+                hole: true,
+            },
+            Extent {
+                range: 300..400,
+                hole: false,
+            },
         ];
         let unwritten = [90..110, 150..160, 390..500];
         let marked: Vec<_> = mark(extents.into_iter(), &unwritten)

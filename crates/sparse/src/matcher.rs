@@ -38,7 +38,10 @@ impl<'s> Matcher<'s> {
         let count = signature.weak.len();
         let slots = (count * 2).next_power_of_two().max(16);
         // 16 bits per block: one position in 16 passes the filter by chance.
-        let filter_bits = (count.max(64) * 16).next_power_of_two().ilog2().clamp(10, 27);
+        let filter_bits = (count.max(64) * 16)
+            .next_power_of_two()
+            .ilog2()
+            .clamp(10, 27);
         #[expect(clippy::cast_possible_truncation, reason = "any 32 bits will do")]
         let seed = RandomState::new().hash_one(0) as u32;
         let mut matcher = Self {
@@ -159,9 +162,16 @@ mod tests {
     use crate::weak::WeakKind;
 
     fn signature(records: &[(u32, u8)]) -> Signature {
-        let format = Format { weak: WeakKind::RabinKarp, strong: StrongKind::Md4 };
+        let format = Format {
+            weak: WeakKind::RabinKarp,
+            strong: StrongKind::Md4,
+        };
         Signature {
-            header: Header { format, block_len: 16, strong_len: 1 },
+            header: Header {
+                format,
+                block_len: 16,
+                strong_len: 1,
+            },
             weak: records.iter().map(|record| record.0).collect(),
             strong: records.iter().map(|record| record.1).collect(),
         }
@@ -180,7 +190,11 @@ mod tests {
         assert_eq!(matcher.find(7, &strong(1)), Some(0));
         assert_eq!(matcher.find(7, &strong(2)), Some(1));
         assert_eq!(matcher.find(7, &strong(3)), None);
-        assert_eq!(matcher.find(0, &strong(9)), Some(3), "0 is a sum like any other");
+        assert_eq!(
+            matcher.find(0, &strong(9)),
+            Some(3),
+            "0 is a sum like any other"
+        );
         assert!(!matcher.has_weak(8));
         assert_eq!(matcher.choose(0, Some(1), Some(4)), 2);
         assert_eq!(matcher.choose(0, Some(0), Some(4)), 4);

@@ -18,14 +18,23 @@ const START: [u32; 4] = [0x6745_2301, 0xefcd_ab89, 0x98ba_dcfe, 0x1032_5476];
 
 /// Digests of `L` messages, which must all be as long as the first.
 #[inline(always)]
-#[expect(clippy::inline_always, reason = "must be compiled into the caller's instruction set")]
+#[expect(
+    clippy::inline_always,
+    reason = "must be compiled into the caller's instruction set"
+)]
 pub(crate) fn digests<const L: usize>(messages: &[&[u8]; L]) -> [[u8; DIGEST]; L] {
     let len = messages[0].len();
-    assert!(messages.iter().all(|message| message.len() == len), "messages of one length");
+    assert!(
+        messages.iter().all(|message| message.len() == len),
+        "messages of one length"
+    );
     let mut state: [Word<L>; 4] = START.map(|word| [word; L]);
     let whole = len / 64 * 64;
     for at in (0..whole).step_by(64) {
-        compress(&mut state, &std::array::from_fn(|lane| &messages[lane][at..at + 64]));
+        compress(
+            &mut state,
+            &std::array::from_fn(|lane| &messages[lane][at..at + 64]),
+        );
     }
     // Padding: 0x80, zeros, the length in bits; one or two more blocks of 64 bytes.
     let mut last = [[0_u8; 128]; L];
@@ -37,7 +46,10 @@ pub(crate) fn digests<const L: usize>(messages: &[&[u8]; L]) -> [[u8; DIGEST]; L
         tail[padded - 8..padded].copy_from_slice(&(len as u64).wrapping_mul(8).to_le_bytes());
     }
     for at in (0..padded).step_by(64) {
-        compress(&mut state, &std::array::from_fn(|lane| &last[lane][at..at + 64]));
+        compress(
+            &mut state,
+            &std::array::from_fn(|lane| &last[lane][at..at + 64]),
+        );
     }
     std::array::from_fn(|lane| {
         let mut digest = [0; DIGEST];
@@ -49,7 +61,10 @@ pub(crate) fn digests<const L: usize>(messages: &[&[u8]; L]) -> [[u8; DIGEST]; L
 }
 
 #[inline(always)]
-#[expect(clippy::inline_always, reason = "must be compiled into the caller's instruction set")]
+#[expect(
+    clippy::inline_always,
+    reason = "must be compiled into the caller's instruction set"
+)]
 fn compress<const L: usize>(state: &mut [Word<L>; 4], blocks: &[&[u8]; L]) {
     let mut x = [[0_u32; L]; 16];
     for (lane, block) in blocks.iter().enumerate() {
@@ -114,7 +129,10 @@ mod tests {
             ("a", "bde52cb31de33e46245e05fbdbd6fb24"),
             ("abc", "a448017aaf21d8525fc10ae87aa6729d"),
             ("message digest", "d9130a8164549fe818874806e1c7014b"),
-            ("abcdefghijklmnopqrstuvwxyz", "d79e1c308aa5bbcdeea8ed63df412da9"),
+            (
+                "abcdefghijklmnopqrstuvwxyz",
+                "d79e1c308aa5bbcdeea8ed63df412da9",
+            ),
             (
                 "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789",
                 "043f8582f241db351ce627e153e7f0e4",
@@ -124,7 +142,11 @@ mod tests {
                 "e33b4ddc9c38f2199c3e7b164fcc0536",
             ),
         ] {
-            assert_eq!(hex(&digests(&[message.as_bytes()])[0]), digest, "{message:?}");
+            assert_eq!(
+                hex(&digests(&[message.as_bytes()])[0]),
+                digest,
+                "{message:?}"
+            );
         }
     }
 
@@ -132,7 +154,11 @@ mod tests {
     fn lanes_do_not_mix() {
         for len in [0, 1, 55, 56, 63, 64, 65, 119, 120, 128, 1000] {
             let messages: Vec<Vec<u8>> = (0..8_u8)
-                .map(|lane| (0..len).map(|i| lane.wrapping_mul(37) ^ (i % 251) as u8).collect())
+                .map(|lane| {
+                    (0..len)
+                        .map(|i| lane.wrapping_mul(37) ^ (i % 251) as u8)
+                        .collect()
+                })
                 .collect();
             let refs: [&[u8]; 8] = std::array::from_fn(|lane| messages[lane].as_slice());
             let together = digests(&refs);

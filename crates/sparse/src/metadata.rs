@@ -54,7 +54,11 @@ pub struct Records<R: BufRead> {
 impl<R: BufRead> Records<R> {
     /// Records of a metadata file, unpacked.
     pub fn new(input: R) -> Self {
-        Self { input, next: None, started: false }
+        Self {
+            input,
+            next: None,
+            started: false,
+        }
     }
 
     fn line(&mut self) -> io::Result<Option<Vec<u8>>> {
@@ -64,7 +68,10 @@ impl<R: BufRead> Records<R> {
             return Ok(None);
         }
         if line.pop_if(|last| *last == b'\n').is_none() && got == MAX_LINE {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, "a line is too long"));
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                "a line is too long",
+            ));
         }
         Ok(Some(line))
     }
@@ -80,8 +87,13 @@ impl<R: BufRead> Records<R> {
                 }
             }
         }
-        let Some(name) = self.next.take() else { return Ok(None) };
-        let mut record = Record { name: unescape(&name), ..Record::default() };
+        let Some(name) = self.next.take() else {
+            return Ok(None);
+        };
+        let mut record = Record {
+            name: unescape(&name),
+            ..Record::default()
+        };
         let (mut inode, mut device) = (None, None);
         while let Some(line) = self.line()? {
             if let Some(name) = line.strip_prefix(b"File ") {
@@ -89,7 +101,9 @@ impl<R: BufRead> Records<R> {
                 break;
             }
             let trimmed = line.trim_ascii_start();
-            let Some(space) = trimmed.iter().position(|byte| *byte == b' ') else { continue };
+            let Some(space) = trimmed.iter().position(|byte| *byte == b' ') else {
+                continue;
+            };
             let (field, value) = (&trimmed[..space], &trimmed[space + 1..]);
             match field {
                 b"Type" => record.kind = value.to_vec(),
@@ -243,17 +257,28 @@ File gone
 ";
 
     fn records(text: &str) -> Vec<Record> {
-        Records::new(text.as_bytes()).collect::<Result<_, _>>().expect("readable")
+        Records::new(text.as_bytes())
+            .collect::<Result<_, _>>()
+            .expect("readable")
     }
 
     #[test]
     fn records_are_read_with_their_names_unescaped() {
         let records = records(TEXT);
-        let names: Vec<_> = records.iter().map(|record| record.name.as_slice()).collect();
-        assert_eq!(names, [b".".as_slice(), b"images/a\nb\\c", b"images/link", b"gone"]);
+        let names: Vec<_> = records
+            .iter()
+            .map(|record| record.name.as_slice())
+            .collect();
+        assert_eq!(
+            names,
+            [b".".as_slice(), b"images/a\nb\\c", b"images/link", b"gone"]
+        );
         let file = &records[1];
         assert!(file.is_file());
-        assert_eq!((file.size, file.mtime, file.permissions), (Some(1 << 20), Some(1_772_326_801), Some(0o600)));
+        assert_eq!(
+            (file.size, file.mtime, file.permissions),
+            (Some(1 << 20), Some(1_772_326_801), Some(0o600))
+        );
         assert_eq!(file.sha1.expect("digest")[..2], [0xda, 0x39]);
         assert_eq!(records[3].kind, b"None");
     }

@@ -27,10 +27,15 @@ impl Moment {
         }
         if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
             let seconds = text.parse().map_err(|_too_large| wrong())?;
-            return Timestamp::from_second(seconds).map(Self::At).map_err(|_too_large| wrong());
+            return Timestamp::from_second(seconds)
+                .map(Self::At)
+                .map_err(|_too_large| wrong());
         }
         if let Some(count) = text.strip_suffix('B') {
-            return count.parse().map(Self::Back).map_err(|_not_a_number| wrong());
+            return count
+                .parse()
+                .map(Self::Back)
+                .map_err(|_not_a_number| wrong());
         }
         if let Ok(instant) = text.parse::<Timestamp>() {
             return Ok(Self::At(instant));
@@ -45,7 +50,9 @@ impl Moment {
             return local(date.to_datetime(jiff::civil::Time::midnight())).ok_or_else(wrong);
         }
         let ago = ago(text).ok_or_else(wrong)?;
-        now.checked_sub(ago).map(Self::At).map_err(|_too_long_ago| wrong())
+        now.checked_sub(ago)
+            .map(Self::At)
+            .map_err(|_too_long_ago| wrong())
     }
 }
 
@@ -129,9 +136,17 @@ mod tests {
 
     #[test]
     fn what_is_no_time_is_refused() {
-        for text in
-            ["", "B", "yesterday", "2026-13-01", "31/12/2026", "1d", "3D12", "99999999999999999999", "9999999999Y"]
-        {
+        for text in [
+            "",
+            "B",
+            "yesterday",
+            "2026-13-01",
+            "31/12/2026",
+            "1d",
+            "3D12",
+            "99999999999999999999",
+            "9999999999Y",
+        ] {
             assert!(parse(text).is_err(), "{text}");
         }
     }

@@ -47,7 +47,10 @@ pub(crate) struct Ops {
 impl Ops {
     /// A list that begins at `offset` of the new file.
     pub(crate) fn starting_at(offset: u64) -> Self {
-        Self { list: Vec::new(), end: offset }
+        Self {
+            list: Vec::new(),
+            end: offset,
+        }
     }
 
     /// Offset in the new file of the byte after the last one described.
@@ -64,7 +67,10 @@ impl Ops {
         self.end += len;
         match self.list.last_mut() {
             _ if len == 0 => {}
-            Some(Op::Copy { at: start, len: so_far }) if *start + *so_far == at => *so_far += len,
+            Some(Op::Copy {
+                at: start,
+                len: so_far,
+            }) if *start + *so_far == at => *so_far += len,
             _ => self.list.push(Op::Copy { at, len }),
         }
     }
@@ -104,7 +110,11 @@ pub(crate) fn write_delta(
     let failed = |error| Error::io("write", out_path)(error);
     let mut encoder = Encoder::new(BufWriter::with_capacity(256 << 10, out)).map_err(failed)?;
     let parts = ops.iter().flat_map(|op| {
-        let step = if matches!(op, Op::Copy { .. }) { u64::MAX } else { PIECE };
+        let step = if matches!(op, Op::Copy { .. }) {
+            u64::MAX
+        } else {
+            PIECE
+        };
         let len = op.len();
         let mut done = 0;
         std::iter::from_fn(move || {
@@ -112,9 +122,7 @@ pub(crate) fn write_delta(
                 let now = step.min(len - done);
                 let part = match op {
                     Op::Copy { at, len } => Op::Copy { at: *at, len: *len },
-                    Op::Literal(range) => {
-                        Op::Literal(range.start + done..range.start + done + now)
-                    }
+                    Op::Literal(range) => Op::Literal(range.start + done..range.start + done + now),
                 };
                 done += now;
                 part

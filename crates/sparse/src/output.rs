@@ -29,7 +29,10 @@ impl Output {
         let target = Target::open(path, None, inputs, TargetOptions::default(), Path::new("."))?;
         if target.is_device() {
             let reason = "is a block device, name a file".to_owned();
-            return Err(Error::Usage { path: path.to_owned(), reason });
+            return Err(Error::Usage {
+                path: path.to_owned(),
+                reason,
+            });
         }
         Ok(Self::File(target, AtomicU64::new(0)))
     }
@@ -38,7 +41,9 @@ impl Output {
     pub(crate) fn finish(self) -> Result<(), Error> {
         match self {
             Self::File(target, len) => target.finish(len.into_inner(), &Attributes::default()),
-            Self::Stdout => io::stdout().flush().map_err(Error::io("write", Path::new(STREAM))),
+            Self::Stdout => io::stdout()
+                .flush()
+                .map_err(Error::io("write", Path::new(STREAM))),
         }
     }
 }

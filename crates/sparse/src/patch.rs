@@ -7,7 +7,7 @@ use crate::attributes::Attributes;
 use crate::delta::{Command, Decoder};
 use crate::engine::{cores, jobs, ordered};
 use crate::error::{Error, FormatError};
-use crate::extent::extents;
+use crate::extent::{Extent, extents};
 use crate::progress::Progress;
 use crate::reader::{Buffer, Input, Kind};
 use crate::signature::ReadError;
@@ -85,8 +85,15 @@ pub(crate) fn apply(
 ) -> Result<PatchReport, Error> {
     let failed = Error::parse("delta", delta.path());
     let reader = open_delta(delta)?;
-    let limit = options.max_output.unwrap_or(u64::MAX).min(target.capacity().unwrap_or(u64::MAX));
-    let total = if delta.kind() == Kind::Regular { old.len() } else { 0 };
+    let limit = options
+        .max_output
+        .unwrap_or(u64::MAX)
+        .min(target.capacity().unwrap_or(u64::MAX));
+    let total = if delta.kind() == Kind::Regular {
+        old.len()
+    } else {
+        0
+    };
     progress.start("patch", total);
     let plan = Plan {
         decoder: Decoder::new(reader).map_err(failed)?,
@@ -97,6 +104,7 @@ pub(crate) fn apply(
         at: 0,
         ready: VecDeque::new(),
         ended: false,
+        known: None,
     };
     let mut report = PatchReport::default();
     let mut gaps = Gaps::new(target);
@@ -107,9 +115,27 @@ pub(crate) fn apply(
         |(buffer, assembled): &mut (Buffer, Vec<u8>), work| match work {
             Work::Hole(range) => {
                 let copied = range.end - range.start;
-                Ok(Written { range, copied, hole: true, zeros: Vec::new() })
+                Ok(Written {
+                    range,
+                    copied,
+                    hole: true,
+                    zeros: Vec::new(),
+                })
             }
             Work::Bytes { at, parts, literal } => {
+                if let [Part::Copy(from)] = parts.as_slice() {
+                    // Most pieces are nothing but this; putting them together would copy twice.
+                    let data = old.read(buffer, from)?;
+                    let copied = data.len() as u64;
+                    let zeros = target.put(at, data)?;
+                    let range = at..at + copied;
+                    return Ok(Written {
+                        range,
+                        copied,
+                        hole: false,
+                        zeros,
+                    });
+                }
                 assembled.clear();
                 let mut copied = 0;
                 for part in &parts {
@@ -125,7 +151,12 @@ pub(crate) fn apply(
                 }
                 let zeros = target.put(at, assembled)?;
                 let range = at..at + assembled.len() as u64;
-                Ok(Written { range, copied, hole: false, zeros })
+                Ok(Written {
+                    range,
+                    copied,
+                    hole: false,
+                    zeros,
+                })
             }
         },
         |done| {
@@ -153,7 +184,10 @@ fn open_delta(delta: &Input) -> Result<Box<dyn Read + Send + '_>, Error> {
     let mut reader = BufReader::with_capacity(256 << 10, delta.stream());
     let start = reader.fill_buf().map_err(Error::io("read", delta.path()))?;
     if start.starts_with(&[0x1f, 0x8b]) {
-        Ok(Box::new(BufReader::with_capacity(256 << 10, flate2::bufread::MultiGzDecoder::new(reader))))
+        Ok(Box::new(BufReader::with_capacity(
+            256 << 10,
+            flate2::bufread::MultiGzDecoder::new(reader),
+        )))
     } else {
         Ok(Box::new(reader))
     }
@@ -204,6 +238,8 @@ struct Plan<'a, R: Read> {
     at: u64,
     ready: VecDeque<Work>,
     ended: bool,
+    /// The last answer about data and holes of the old file.
+    known: Option<Extent>,
 }
 
 impl<R: Read> Plan<'_, R> {
@@ -253,16 +289,30 @@ impl<R: Read> Plan<'_, R> {
             }
         }
         if !parts.is_empty() {
-            self.ready.push_back(Work::Bytes { at: start, parts, literal });
+            self.ready.push_back(Work::Bytes {
+                at: start,
+                parts,
+                literal,
+            });
         }
         Ok(())
     }
 
     /// Length of the hole at the start of a range of the old file, if it is worth it.
-    fn hole_at(&self, range: &Range<u64>) -> Option<u64> {
-        let first = extents(self.old.file(), range.clone()).next()?;
-        let len = first.range.end - first.range.start;
-        (first.hole && len >= ASK_FROM).then_some(len)
+    ///
+    /// The answer of the file system is kept: to find the end of a stretch of data it may walk
+    /// through all of it, and every piece of a long copy asks.
+    fn hole_at(&mut self, range: &Range<u64>) -> Option<u64> {
+        if !self
+            .known
+            .as_ref()
+            .is_some_and(|known| known.range.contains(&range.start))
+        {
+            self.known = extents(self.old.file(), range.start..self.old.len()).next();
+        }
+        let known = self.known.as_ref()?;
+        let len = known.range.end.min(range.end) - range.start;
+        (known.hole && len >= ASK_FROM).then_some(len)
     }
 
     /// Reads and checks the next command; false at the end.
@@ -281,15 +331,20 @@ impl<R: Read> Plan<'_, R> {
             Command::Copy { at, len } => {
                 let end = at.checked_add(len).filter(|end| *end <= self.old.len());
                 let Some(end) = end else {
-                    let reason =
-                        format!("copies {len} bytes from {at}, the old file has {}", self.old.len());
+                    let reason = format!(
+                        "copies {len} bytes from {at}, the old file has {}",
+                        self.old.len()
+                    );
                     return Err(failed(ReadError::Format(FormatError::new(offset, reason))));
                 };
                 (len, Rest::Copy(at..end))
             }
         };
         if self.at.checked_add(len).is_none_or(|end| end > self.limit) {
-            return Err(Error::TooLong { path: self.delta.to_owned(), limit: self.limit });
+            return Err(Error::TooLong {
+                path: self.delta.to_owned(),
+                limit: self.limit,
+            });
         }
         self.command = Some(rest);
         Ok(true)

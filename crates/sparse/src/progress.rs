@@ -31,14 +31,20 @@ struct Line {
 
 impl std::fmt::Debug for Progress {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Progress").field("done", &self.done).finish_non_exhaustive()
+        f.debug_struct("Progress")
+            .field("done", &self.done)
+            .finish_non_exhaustive()
     }
 }
 
 impl Progress {
     /// Progress drawn to standard error if `draw` is set; `stop` tells whether to end early.
     pub fn new(draw: bool, stop: impl Fn() -> bool + Send + Sync + 'static) -> Self {
-        let line = Line { what: "", started: Instant::now(), drawn: None };
+        let line = Line {
+            what: "",
+            started: Instant::now(),
+            drawn: None,
+        };
         Self {
             draw,
             stop: Box::new(stop),
@@ -64,7 +70,11 @@ impl Progress {
 
     /// Fails if a signal has asked to stop.
     pub fn check(&self) -> Result<(), Error> {
-        if (self.stop)() { Err(Error::Interrupted) } else { Ok(()) }
+        if (self.stop)() {
+            Err(Error::Interrupted)
+        } else {
+            Ok(())
+        }
     }
 
     /// Notes that `bytes` more are done.
@@ -73,7 +83,9 @@ impl Progress {
         if !self.draw {
             return;
         }
-        let Ok(mut line) = self.line.try_lock() else { return };
+        let Ok(mut line) = self.line.try_lock() else {
+            return;
+        };
         let now = Instant::now();
         if line.drawn.is_some_and(|drawn| now - drawn < INTERVAL) {
             return;
@@ -96,10 +108,16 @@ impl Progress {
 
 /// `copy  42%  1.3 GiB of 3.1 GiB  1.0 GiB/s  0:02 left`
 fn render(what: &str, done: u64, total: u64, elapsed: Duration) -> String {
-    let millis = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX).max(1);
+    let millis = u64::try_from(elapsed.as_millis())
+        .unwrap_or(u64::MAX)
+        .max(1);
     let rate = u64::try_from(u128::from(done) * 1000 / u128::from(millis)).unwrap_or(u64::MAX);
     if total == 0 {
-        return format!("{what}  {}  {}/s", ByteSize(done).approx(), ByteSize(rate).approx());
+        return format!(
+            "{what}  {}  {}/s",
+            ByteSize(done).approx(),
+            ByteSize(rate).approx()
+        );
     }
     let percent = u128::from(done) * 100 / u128::from(total);
     let left = total.saturating_sub(done).checked_div(rate).unwrap_or(0);
@@ -119,7 +137,10 @@ mod tests {
     #[test]
     fn the_line_shows_share_rate_and_time_left() {
         let text = render("copy", 1 << 30, 4 << 30, Duration::from_secs(2));
-        assert_eq!(text, "copy   25%  1.00 GiB of 4.00 GiB  512 MiB/s  0:06 left");
+        assert_eq!(
+            text,
+            "copy   25%  1.00 GiB of 4.00 GiB  512 MiB/s  0:06 left"
+        );
         assert_eq!(render("copy", 0, 0, Duration::ZERO), "copy  0 B  0 B/s");
     }
 

@@ -21,7 +21,17 @@ pub(crate) const ALIGN: usize = 4096;
 pub(crate) const STREAM: &str = "-";
 
 /// When to read past the page cache.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Default,
+    clap::ValueEnum,
+    serde::Serialize,
+    serde::Deserialize,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Direct {
     /// When the input is larger than a quarter of the memory.
@@ -80,11 +90,17 @@ impl Input {
             FileType::RegularFile => (Kind::Regular, u64::try_from(stat.st_size).unwrap_or(0)),
             FileType::BlockDevice => {
                 let end = rustix::fs::seek(&file, SeekFrom::End(0));
-                (Kind::Device, end.map_err(Error::io("find the size of", path))?)
+                (
+                    Kind::Device,
+                    end.map_err(Error::io("find the size of", path))?,
+                )
             }
             FileType::Directory => {
                 let reason = "is a directory".to_owned();
-                return Err(Error::Usage { path: path.to_owned(), reason });
+                return Err(Error::Usage {
+                    path: path.to_owned(),
+                    reason,
+                });
             }
             _ => (Kind::Stream, 0),
         };
@@ -106,7 +122,10 @@ impl Input {
         let input = Self::open(path)?;
         if input.kind == Kind::Stream {
             let reason = "must be a file or a block device, because it is read twice".to_owned();
-            return Err(Error::Usage { path: path.to_owned(), reason });
+            return Err(Error::Usage {
+                path: path.to_owned(),
+                reason,
+            });
         }
         Ok(input)
     }
@@ -191,10 +210,18 @@ impl Input {
     pub fn check_unchanged(&self) -> Result<(), Error> {
         let now = rustix::fs::fstat(&self.file).map_err(Error::io("inspect", &self.path))?;
         let mark = |stat: &Stat| {
-            (stat.st_size, stat.st_mtime, stat.st_mtime_nsec, stat.st_ctime, stat.st_ctime_nsec)
+            (
+                stat.st_size,
+                stat.st_mtime,
+                stat.st_mtime_nsec,
+                stat.st_ctime,
+                stat.st_ctime_nsec,
+            )
         };
         if self.kind == Kind::Regular && mark(&now) != mark(&self.stat) {
-            return Err(Error::Changed { path: self.path.clone() });
+            return Err(Error::Changed {
+                path: self.path.clone(),
+            });
         }
         Ok(())
     }
@@ -213,7 +240,9 @@ impl Input {
             let whole = (lead + want).next_multiple_of(ALIGN);
             let space = buffer.space(whole);
             match read_at(direct, space, range.start - lead as u64) {
-                Ok(got) if got >= lead + want => return Ok(&mut buffer.space(whole)[lead..][..want]),
+                Ok(got) if got >= lead + want => {
+                    return Ok(&mut buffer.space(whole)[lead..][..want]);
+                }
                 // Short, refused or failed: the plain read below decides what it means.
                 Ok(_) => {}
                 Err(error) => {
@@ -229,7 +258,10 @@ impl Input {
             Ok(got) if got == want => {}
             Ok(got) => {
                 let offset = range.start + got as u64;
-                return Err(Error::Shrunk { path: self.path.clone(), offset });
+                return Err(Error::Shrunk {
+                    path: self.path.clone(),
+                    offset,
+                });
             }
             Err(_) if self.keep_going => self.salvage(space, range.start)?,
             Err(error) => {
@@ -260,7 +292,10 @@ impl Input {
                 Ok(got) if got == page.len() => {}
                 Ok(got) => {
                     let offset = at + got as u64;
-                    return Err(Error::Shrunk { path: self.path.clone(), offset });
+                    return Err(Error::Shrunk {
+                        path: self.path.clone(),
+                        offset,
+                    });
                 }
                 Err(error) => {
                     tracing::warn!(path = %self.path.display(), offset = at, %error, "unreadable, zeros instead");
@@ -341,9 +376,20 @@ mod tests {
             let mut input = Input::open(file.path()).expect("open");
             input.set_direct(direct);
             let mut buffer = Buffer::new();
-            for range in [0..10_000, 0..1, 4095..4097, 8192..10_000, 9_999..10_000, 500..500] {
+            for range in [
+                0..10_000,
+                0..1,
+                4095..4097,
+                8192..10_000,
+                9_999..10_000,
+                500..500,
+            ] {
                 let got = input.read(&mut buffer, &range).expect("inside");
-                assert_eq!(got, &content[range.start as usize..range.end as usize], "{direct:?}");
+                assert_eq!(
+                    got,
+                    &content[range.start as usize..range.end as usize],
+                    "{direct:?}"
+                );
             }
         }
     }
@@ -353,9 +399,17 @@ mod tests {
         let (file, _) = sample(10_000);
         let input = Input::open(file.path()).expect("open");
         file.as_file().set_len(6_000).expect("truncate");
-        let error = input.read(&mut Buffer::new(), &(0..10_000)).expect_err("short");
-        assert!(matches!(error, Error::Shrunk { offset: 6_000, .. }), "{error}");
-        assert!(matches!(input.check_unchanged(), Err(Error::Changed { .. })));
+        let error = input
+            .read(&mut Buffer::new(), &(0..10_000))
+            .expect_err("short");
+        assert!(
+            matches!(error, Error::Shrunk { offset: 6_000, .. }),
+            "{error}"
+        );
+        assert!(matches!(
+            input.check_unchanged(),
+            Err(Error::Changed { .. })
+        ));
     }
 
     #[test]

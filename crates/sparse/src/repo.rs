@@ -94,7 +94,10 @@ impl Repo {
                 Component::CurDir => {}
                 _ => {
                     let reason = "must not contain ..".to_owned();
-                    return Err(Error::Usage { path: path.to_owned(), reason });
+                    return Err(Error::Usage {
+                        path: path.to_owned(),
+                        reason,
+                    });
                 }
             }
         }
@@ -113,7 +116,9 @@ impl Repo {
         let (mut times, mut mirrors, mut metadata) = (Vec::new(), Vec::new(), Vec::new());
         for entry in std::fs::read_dir(&data).map_err(Error::io("list", &data))? {
             let entry = entry.map_err(Error::io("list", &data))?;
-            let Some(name) = Name::parse(&unquote_if(quoting, &entry.file_name())) else { continue };
+            let Some(name) = Name::parse(&unquote_if(quoting, &entry.file_name())) else {
+                continue;
+            };
             match (name.base.as_bytes(), name.kind) {
                 (b"current_mirror", Type::Data) => mirrors.push((name.time, entry.path())),
                 (b"increments", Type::Dir) => times.push(name.time),
@@ -140,7 +145,14 @@ impl Repo {
         times.dedup();
         metadata.sort_by_key(|(name, _)| name.time);
         let root = root.to_owned();
-        Ok(Self { root, times, mirror_time, quoting, metadata, _lock: lock })
+        Ok(Self {
+            root,
+            times,
+            mirror_time,
+            quoting,
+            metadata,
+            _lock: lock,
+        })
     }
 
     /// Which file is meant by a path: one of the mirror, or that of an increment.
@@ -148,9 +160,15 @@ impl Repo {
         let mut components = components;
         let mut time = None;
         if components.first().is_some_and(|first| first == DATA) {
-            if components.get(1).is_none_or(|second| second != "increments") {
+            if components
+                .get(1)
+                .is_none_or(|second| second != "increments")
+            {
                 let reason = format!("only what is in {DATA}/increments can be restored");
-                return Err(Error::Usage { path: path.to_owned(), reason });
+                return Err(Error::Usage {
+                    path: path.to_owned(),
+                    reason,
+                });
             }
             components.drain(..2);
             if self.quoting {
@@ -164,7 +182,10 @@ impl Repo {
         }
         if components.is_empty() {
             let reason = "names the repository itself; name a file in it".to_owned();
-            return Err(Error::Usage { path: path.to_owned(), reason });
+            return Err(Error::Usage {
+                path: path.to_owned(),
+                reason,
+            });
         }
         Ok(Member { components, time })
     }
@@ -231,7 +252,11 @@ impl Repo {
             }
             Err(error) => return Err(Error::io("inspect", &mirror_path)(error)),
         };
-        Ok(History { increments, mirror, mirror_path })
+        Ok(History {
+            increments,
+            mirror,
+            mirror_path,
+        })
     }
 
     /// The entry of `dir` whose name means `name`.
@@ -240,7 +265,9 @@ impl Repo {
             return Some(dir.join(name));
         }
         let mut entries = std::fs::read_dir(dir).ok()?.flatten();
-        entries.find(|entry| unquote(&entry.file_name()) == name).map(|entry| entry.path())
+        entries
+            .find(|entry| unquote(&entry.file_name()) == name)
+            .map(|entry| entry.path())
     }
 
     fn collect(&self, dir: &Path, base: &OsStr, list: &mut Vec<Increment>) -> Result<(), Error> {
@@ -262,8 +289,15 @@ impl Repo {
                 continue;
             };
             if name.base == base && name.kind != Type::Data {
-                let link = Link { time: name.time, kind: name.kind };
-                let increment = Increment { link, gzip: name.gzip, path: entry.path() };
+                let link = Link {
+                    time: name.time,
+                    kind: name.kind,
+                };
+                let increment = Increment {
+                    link,
+                    gzip: name.gzip,
+                    path: entry.path(),
+                };
                 // Two records may point to one alternate name.
                 if !list.contains(&increment) {
                     list.push(increment);
@@ -289,8 +323,14 @@ impl Repo {
     }
 
     /// Alternate names of a file's mirror and increments, of every backup.
-    #[expect(clippy::type_complexity, reason = "a pair of optional names, used once")]
-    fn long_names(&self, member: &Member) -> Result<Vec<(Option<Vec<u8>>, Option<Vec<u8>>)>, Error> {
+    #[expect(
+        clippy::type_complexity,
+        reason = "a pair of optional names, used once"
+    )]
+    fn long_names(
+        &self,
+        member: &Member,
+    ) -> Result<Vec<(Option<Vec<u8>>, Option<Vec<u8>>)>, Error> {
         let wanted = member.name();
         let mut names = Vec::new();
         for (name, path) in &self.metadata {
@@ -306,18 +346,29 @@ impl Repo {
 }
 
 fn unquote_if(quoting: bool, name: &OsStr) -> OsString {
-    if quoting { unquote(name) } else { name.to_owned() }
+    if quoting {
+        unquote(name)
+    } else {
+        name.to_owned()
+    }
 }
 
 fn records(path: &Path, gzip: bool) -> Result<Records<BufReader<Box<dyn Read + Send>>>, Error> {
-    Ok(Records::new(BufReader::with_capacity(256 << 10, unpack(path, gzip)?)))
+    Ok(Records::new(BufReader::with_capacity(
+        256 << 10,
+        unpack(path, gzip)?,
+    )))
 }
 
 /// Opens a file of the repository, unpacked.
 pub fn unpack(path: &Path, gzip: bool) -> Result<Box<dyn Read + Send>, Error> {
     let file = File::open(path).map_err(Error::io("open", path))?;
     let reader = BufReader::with_capacity(256 << 10, file);
-    Ok(if gzip { Box::new(flate2::bufread::MultiGzDecoder::new(reader)) } else { Box::new(reader) })
+    Ok(if gzip {
+        Box::new(flate2::bufread::MultiGzDecoder::new(reader))
+    } else {
+        Box::new(reader)
+    })
 }
 
 /// Takes the lock of repositories that have one, as a reader.
@@ -345,7 +396,9 @@ fn unfinished(root: &Path, markers: &[(Timestamp, PathBuf)]) -> Error {
         let text = std::fs::read_to_string(path).ok()?;
         let pid: i32 = text.trim().strip_prefix("PID ")?.trim().parse().ok()?;
         let process = rustix::process::Pid::from_raw(pid)?;
-        rustix::process::test_kill_process(process).is_ok().then_some(pid)
+        rustix::process::test_kill_process(process)
+            .is_ok()
+            .then_some(pid)
     });
     match alive {
         Some(pid) => Error::Busy {

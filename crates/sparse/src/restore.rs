@@ -138,14 +138,22 @@ pub fn list(path: &Path) -> Result<Vec<Listed>, Error> {
             Ok(State::Other) => "other",
             Err(_) => "damaged",
         };
-        lines.push(Listed { time: time.to_string(), state, size });
+        lines.push(Listed {
+            time: time.to_string(),
+            state,
+            size,
+        });
     }
     Ok(lines)
 }
 
 /// The state of a file at a recorded time. At the mirror's own time it is the mirror's.
 fn state_at(repo: &Repo, history: &History, at: Timestamp) -> Result<State, Broken> {
-    let links: Vec<_> = history.increments.iter().map(|increment| increment.link).collect();
+    let links: Vec<_> = history
+        .increments
+        .iter()
+        .map(|increment| increment.link)
+        .collect();
     if at == repo.mirror_time() {
         return resolve(&[], history.mirror, at);
     }
@@ -164,7 +172,9 @@ pub fn restore(
     refuse_inside(&repo, out)?;
     let wanted = wanted(&repo, &member, options.at.as_deref())?;
     let Some((at, too_early)) = recorded(repo.times(), wanted) else {
-        return Err(Error::NotFound { what: "the repository has no backups".to_owned() });
+        return Err(Error::NotFound {
+            what: "the repository has no backups".to_owned(),
+        });
     };
     let history = repo.history(&member)?;
     let state = state_at(&repo, &history, at).map_err(|broken| damaged(&repo, &broken))?;
@@ -172,17 +182,33 @@ pub fn restore(
         return Err(not_there(&repo, &history, path, at, &state));
     };
     let record = repo.record(&member, at)?.filter(Record::is_file);
-    let diffs: Vec<&Increment> = diffs.iter().map(|index| &history.increments[*index]).collect();
+    let diffs: Vec<&Increment> = diffs
+        .iter()
+        .map(|index| &history.increments[*index])
+        .collect();
     let source = match base {
-        Base::Mirror => Original { path: history.mirror_path.clone(), gzip: false },
+        Base::Mirror => Original {
+            path: history.mirror_path.clone(),
+            gzip: false,
+        },
         Base::Snapshot(index) => {
             let increment = &history.increments[index];
-            Original { path: increment.path.clone(), gzip: increment.gzip }
+            Original {
+                path: increment.path.clone(),
+                gzip: increment.gzip,
+            }
         }
     };
     let size = record.as_ref().and_then(|record| record.size);
     let target = Target::open(out, size, &[], options.target, tmp_dir)?;
-    let job = Job { source, diffs, size, options, tmp_dir, progress };
+    let job = Job {
+        source,
+        diffs,
+        size,
+        options,
+        tmp_dir,
+        progress,
+    };
     match job.fill(&target, MAX_SEGMENTS).and_then(|len| {
         let recorded = record.as_ref().and_then(|record| record.sha1);
         let checksum = match recorded {
@@ -203,7 +229,10 @@ pub fn restore(
                 written: target.written(),
                 checksum,
             };
-            target.finish(len, &record.map(|record| attributes(&record)).unwrap_or_default())?;
+            target.finish(
+                len,
+                &record.map(|record| attributes(&record)).unwrap_or_default(),
+            )?;
             Ok(report)
         }
         Err(error) => {
@@ -248,14 +277,21 @@ fn refuse_inside(repo: &Repo, out: &Path) -> Result<(), Error> {
         .any(|path| root.as_ref().is_some_and(|root| path.starts_with(root)));
     if inside {
         let reason = "lies in the repository, which is only read".to_owned();
-        return Err(Error::Usage { path: out.to_owned(), reason });
+        return Err(Error::Usage {
+            path: out.to_owned(),
+            reason,
+        });
     }
     Ok(())
 }
 
 fn damaged(repo: &Repo, broken: &Broken) -> Error {
     let (path, reason) = (repo.root().to_owned(), broken.to_string());
-    Error::Repository { path, reason, hint: Some("run rdiff-backup verify on it") }
+    Error::Repository {
+        path,
+        reason,
+        hint: Some("run rdiff-backup verify on it"),
+    }
 }
 
 /// Says what is there instead, and when the file is.
@@ -272,9 +308,14 @@ fn not_there(repo: &Repo, history: &History, path: &Path, at: Timestamp, state: 
         .map(ToString::to_string)
         .collect();
     let name = Escaped::path(path);
-    let when =
-        if times.is_empty() { "never a file".to_owned() } else { format!("a file at {}", times.join(", ")) };
-    Error::NotFound { what: format!("{name} {what} at {at}; it is {when}") }
+    let when = if times.is_empty() {
+        "never a file".to_owned()
+    } else {
+        format!("a file at {}", times.join(", "))
+    };
+    Error::NotFound {
+        what: format!("{name} {what} at {at}; it is {when}"),
+    }
 }
 
 fn attributes(record: &Record) -> Attributes {
@@ -312,7 +353,9 @@ impl Job<'_> {
             return Err(Error::NotFound { what });
         }
         let composed = self.compose(max_segments)?;
-        let Some(composed) = composed else { return self.stepwise(target) };
+        let Some(composed) = composed else {
+            return self.stepwise(target);
+        };
         self.check_len(composed.len(), target)?;
         self.progress.start("restore", composed.len());
         for (level, diff) in (1..).zip(&self.diffs) {
@@ -332,7 +375,9 @@ impl Job<'_> {
 
     fn is_plain_file(&self) -> Result<bool, Error> {
         let found = std::fs::symlink_metadata(&self.source.path);
-        Ok(found.map_err(Error::io("inspect", &self.source.path))?.is_file())
+        Ok(found
+            .map_err(Error::io("inspect", &self.source.path))?
+            .is_file())
     }
 
     fn check_len(&self, len: u64, target: &Target) -> Result<(), Error> {
@@ -346,9 +391,10 @@ impl Job<'_> {
             });
         }
         match target.capacity() {
-            Some(limit) if len > limit => {
-                Err(Error::TooLong { path: self.source.path.clone(), limit })
-            }
+            Some(limit) if len > limit => Err(Error::TooLong {
+                path: self.source.path.clone(),
+                limit,
+            }),
             _ => Ok(()),
         }
     }
@@ -359,8 +405,7 @@ impl Job<'_> {
         for (level, diff) in (1..).zip(&self.diffs) {
             self.progress.check()?;
             let failed = Error::parse("increment", &diff.path);
-            let mut decoder =
-                Decoder::new(unpack(&diff.path, diff.gzip)?).map_err(&failed)?;
+            let mut decoder = Decoder::new(unpack(&diff.path, diff.gzip)?).map_err(&failed)?;
             match composition.apply(&mut decoder, level, max_segments) {
                 Ok(next) => composition = next,
                 Err(ComposeError::TooMany(_)) => return Ok(None),
@@ -397,7 +442,9 @@ impl Job<'_> {
         let mut buffer = vec![0; PIECE];
         let mut at = 0;
         while let Some(command) = decoder.next_command().map_err(&failed)? {
-            let Command::Literal { len } = command else { continue };
+            let Command::Literal { len } = command else {
+                continue;
+            };
             let end = at + len;
             if places.any_in(at, end) {
                 loop {
@@ -483,17 +530,27 @@ impl Job<'_> {
         let mut current = if self.source.gzip {
             let whole = Composition::base(self.base_len()?);
             let unpacked = Target::nameless(self.tmp_dir)?;
-            self.pour(unpack(&self.source.path, true)?, &whole.of_level(0), &unpacked)?;
+            self.pour(
+                unpack(&self.source.path, true)?,
+                &whole.of_level(0),
+                &unpacked,
+            )?;
             unpacked.into_input(whole.len())?
         } else {
             Input::open_seekable(&self.source.path)?
         };
-        let options = PatchOptions { jobs: self.options.jobs, ..PatchOptions::default() };
+        let options = PatchOptions {
+            jobs: self.options.jobs,
+            ..PatchOptions::default()
+        };
         let mut len = current.len();
         for (index, diff) in self.diffs.iter().enumerate() {
             let delta = Input::open(&diff.path)?;
             if index + 1 == self.diffs.len() {
-                let limit = PatchOptions { max_output: self.size, ..options };
+                let limit = PatchOptions {
+                    max_output: self.size,
+                    ..options
+                };
                 len = patch::apply(&current, &delta, target, limit, self.progress)?.size;
             } else {
                 let next = Target::nameless(self.tmp_dir)?;
@@ -511,7 +568,11 @@ fn unpacking(path: &Path, offset: u64, error: std::io::Error) -> Error {
         return Error::at("read", path, offset)(error);
     }
     let source = FormatError::new(offset, format!("damaged gzip data: {error}"));
-    Error::Corrupt { what: "increment", path: path.to_owned(), source }
+    Error::Corrupt {
+        what: "increment",
+        path: path.to_owned(),
+        source,
+    }
 }
 
 /// Parts of one source, written as the source passes by. A byte may have several places.
@@ -526,7 +587,11 @@ struct Places<'p> {
 impl<'p> Places<'p> {
     fn new(parts: &'p [Part]) -> Self {
         let reach = parts.iter().map(|part| part.len).max().unwrap_or(0);
-        Self { parts, first: 0, reach }
+        Self {
+            parts,
+            first: 0,
+            reach,
+        }
     }
 
     fn is_done(&self) -> bool {
@@ -535,7 +600,11 @@ impl<'p> Places<'p> {
 
     /// Passes by what ends before `at` and cannot be needed again.
     fn advance(&mut self, at: u64) {
-        while self.parts.get(self.first).is_some_and(|part| part.source.at + self.reach <= at) {
+        while self
+            .parts
+            .get(self.first)
+            .is_some_and(|part| part.source.at + self.reach <= at)
+        {
             self.first += 1;
         }
     }

@@ -37,7 +37,11 @@ pub(crate) fn search(
     if !roll {
         return Ok(aligned);
     }
-    let literal = aligned.iter().filter(|op| matches!(op, Op::Literal(_))).map(Op::len).sum();
+    let literal = aligned
+        .iter()
+        .filter(|op| matches!(op, Op::Literal(_)))
+        .map(Op::len)
+        .sum();
     progress.start("search", literal);
     let mut ops = Ops::default();
     for op in aligned.iter() {
@@ -59,8 +63,16 @@ pub(crate) fn search_gap(
     jobs: usize,
     progress: &Progress,
 ) -> Result<(), Error> {
-    let Header { format, block_len, .. } = matcher.header();
-    let scan = Scan { matcher, block_len, new, jobs, progress };
+    let Header {
+        format, block_len, ..
+    } = matcher.header();
+    let scan = Scan {
+        matcher,
+        block_len,
+        new,
+        jobs,
+        progress,
+    };
     match format.weak {
         WeakKind::Rollsum => scan.gap::<Rollsum>(gap, ops),
         WeakKind::RabinKarp => scan.gap::<RabinKarp>(gap, ops),
@@ -88,9 +100,18 @@ fn aligned(
     let zero_block = vec![0; usize::try_from(block.min(len)).unwrap_or(0)];
     let zero = matcher.group_of(&zero_block);
     progress.start("compare", len);
-    let mut chooser = Chooser { matcher, block, after: None };
+    let mut chooser = Chooser {
+        matcher,
+        block,
+        after: None,
+    };
     let mut ops = Ops::default();
-    let pieces = blocks(new.extents(0..len), block, block * (PIECE / block).max(1), len);
+    let pieces = blocks(
+        new.extents(0..len),
+        block,
+        block * (PIECE / block).max(1),
+        len,
+    );
     ordered(
         jobs,
         pieces.map(|piece| progress.check().map(|()| piece)),
@@ -100,7 +121,9 @@ fn aligned(
                 return Ok(Found::Hole(piece.range.end - piece.range.start));
             }
             let data = new.read(buffer, &piece.range)?;
-            Ok(Found::Blocks(identify(matcher, block_len, data, zero, sums)))
+            Ok(Found::Blocks(identify(
+                matcher, block_len, data, zero, sums,
+            )))
         },
         |found| {
             match found {
@@ -142,7 +165,9 @@ impl Chooser<'_, '_> {
             self.after = None;
             return ops.literal(len);
         };
-        let chosen = self.matcher.choose(group, self.after, Some(ops.end() / self.block));
+        let chosen = self
+            .matcher
+            .choose(group, self.after, Some(ops.end() / self.block));
         self.after = Some(chosen);
         ops.copy(u64::from(chosen) * self.block, len);
     }
@@ -202,14 +227,20 @@ impl Scan<'_, '_> {
     /// Searches one gap and appends what it consists of.
     fn gap<R: Rolling>(&self, gap: &Range<u64>, ops: &mut Ops) -> Result<(), Error> {
         let block = u64::from(self.block_len);
-        // The last block of the new file may be the short last block of the old one.
-        let at_end = gap.end == self.new.len();
-        if gap.end - gap.start < block && !at_end {
-            ops.literal(gap.end - gap.start);
-            return Ok(());
-        }
+        let len = self.new.len();
+        // A gap of one block is a change in place. In a longer one data may have moved, and the
+        // blocks at its edges lie across them: windows then reach one block out on either side.
+        let reach = if gap.end - gap.start >= 2 * block {
+            block - 1
+        } else {
+            0
+        };
+        let first = gap.start.saturating_sub(reach);
+        let limit = (gap.end + reach).min(len);
         let segment = SEGMENT.max(block * SEGMENT_BLOCKS);
-        let segments = (0..).map(|number| gap.start + number * segment).take_while(|at| *at < gap.end);
+        let segments = (0..)
+            .map(|number| first + number * segment)
+            .take_while(|at| *at < gap.end);
         // The block copied last, if nothing lies between.
         let mut after = match ops.iter().next_back() {
             Some(Op::Copy { at, len }) => u32::try_from((at + len).div_ceil(block) - 1).ok(),
@@ -221,15 +252,17 @@ impl Scan<'_, '_> {
             Buffer::new,
             |buffer, start| {
                 let starts = segment.min(gap.end - start);
-                let end = (start + starts + block - 1).min(gap.end);
+                let end = (start + starts + block - 1).min(limit);
                 let data = self.new.read(buffer, &(start..end))?;
-                let last = at_end && start + starts == gap.end;
-                Ok((start, start + starts, self.segment::<R>(data, start, starts, last)))
+                // The last block of the new file may be the short last block of the old one.
+                let last = gap.end == len && start + starts == gap.end;
+                Ok((starts, self.segment::<R>(data, start, starts, last)))
             },
-            |(start, end, hits)| {
+            |(starts, hits)| {
                 for hit in hits {
-                    // A copy from the segment before may already reach past this one.
-                    if hit.at + hit.len <= ops.end() {
+                    // What a copy before it, or after the gap, covers already needs no other.
+                    let end = (hit.at + hit.len).min(gap.end);
+                    if end <= ops.end() {
                         continue;
                     }
                     if hit.at > ops.end() {
@@ -238,10 +271,13 @@ impl Scan<'_, '_> {
                     }
                     let chosen = self.matcher.choose(hit.group, after, None);
                     after = Some(chosen);
-                    let copy = Op::Copy { at: u64::from(chosen) * block, len: hit.len };
+                    let copy = Op::Copy {
+                        at: u64::from(chosen) * block,
+                        len: end - hit.at,
+                    };
                     ops.append_from(hit.at, &copy);
                 }
-                self.progress.add(end - start);
+                self.progress.add(starts);
                 Ok(())
             },
         )?;
@@ -256,17 +292,28 @@ impl Scan<'_, '_> {
         let mut hits = Vec::new();
         let mut pos = 0;
         while pos < starts && pos + window <= data.len() {
-            let Some((place, group)) = self.next_hit::<R>(data, pos..starts) else { break };
-            hits.push(Hit { at: at + place as u64, group, len: window as u64 });
+            let Some((place, group)) = self.next_hit::<R>(data, pos..starts) else {
+                break;
+            };
+            hits.push(Hit {
+                at: at + place as u64,
+                group,
+                len: window as u64,
+            });
             pos = place + window;
         }
         if last {
             // What is left at the end of the file after the last match.
             let tail = &data[pos.min(data.len())..];
-            if !tail.is_empty() && tail.len() < window
+            if !tail.is_empty()
+                && tail.len() < window
                 && let Some(group) = self.matcher.group_of(tail)
             {
-                hits.push(Hit { at: at + pos as u64, group, len: tail.len() as u64 });
+                hits.push(Hit {
+                    at: at + pos as u64,
+                    group,
+                    len: tail.len() as u64,
+                });
             }
         }
         hits

@@ -73,10 +73,18 @@ pub fn header(
         StrongLen::Fixed(bytes) => usize::from(bytes),
     };
     if strong_len < least {
-        tracing::warn!(strong_len, safe = least, "short strong sums may match wrong blocks");
+        tracing::warn!(
+            strong_len,
+            safe = least,
+            "short strong sums may match wrong blocks"
+        );
     }
     let strong_len = u8::try_from(strong_len).unwrap_or(u8::MAX);
-    Ok(Header { format, block_len, strong_len })
+    Ok(Header {
+        format,
+        block_len,
+        strong_len,
+    })
 }
 
 /// Writes the signature of `input` to `out`.
@@ -174,18 +182,24 @@ impl Records {
         let block_len = self.header.block_len as usize;
         // A zero block needs no hash, but the short tail is no full block.
         let known = |block: &[u8]| block.len() == block_len && is_zero(block);
-        let to_hash: Vec<&[u8]> =
-            data.chunks(block_len).filter(|block| !known(block)).collect();
+        let to_hash: Vec<&[u8]> = data
+            .chunks(block_len)
+            .filter(|block| !known(block))
+            .collect();
         scratch.sums.clear();
         scratch.sums.resize(to_hash.len(), Strong::default());
-        self.header.format.strong.sum_many(&to_hash, &mut scratch.sums);
+        self.header
+            .format
+            .strong
+            .sum_many(&to_hash, &mut scratch.sums);
         let mut hashed = to_hash.iter().zip(&scratch.sums).peekable();
         let blocks = data.len().div_ceil(block_len);
         let mut out = Vec::with_capacity(blocks * self.header.record_len());
         for block in data.chunks(block_len) {
             match hashed.next_if(|(next, _)| std::ptr::eq(next.as_ptr(), block.as_ptr())) {
                 Some((_, strong)) => {
-                    self.header.push_record(&mut out, self.header.format.weak.sum(block), strong);
+                    self.header
+                        .push_record(&mut out, self.header.format.weak.sum(block), strong);
                 }
                 None => out.extend_from_slice(&self.zero),
             }
@@ -203,7 +217,9 @@ impl Records {
         const PORTION: u64 = 4096;
         let block_len = u64::from(self.header.block_len);
         let mut whole = len / block_len;
-        let portion = self.zero.repeat(usize::try_from(PORTION.min(whole)).unwrap_or(0));
+        let portion = self
+            .zero
+            .repeat(usize::try_from(PORTION.min(whole)).unwrap_or(0));
         while whole > 0 {
             let step = PORTION.min(whole);
             write(&portion[..usize::try_from(step).unwrap_or(0) * self.zero.len()])?;
@@ -228,7 +244,8 @@ mod tests {
         if holes {
             for (index, page) in content.chunks(4096).enumerate() {
                 if !is_zero(page) {
-                    file.seek(std::io::SeekFrom::Start(index as u64 * 4096)).expect("seek");
+                    file.seek(std::io::SeekFrom::Start(index as u64 * 4096))
+                        .expect("seek");
                     file.write_all(page).expect("write");
                 }
             }
@@ -250,10 +267,18 @@ mod tests {
         content[2_999_999] = 1;
         for (format, _) in Format::ALL {
             for block_len in [1000, 4096, 131_072, 5_000_000] {
-                let header = Header { format, block_len, strong_len: 16 };
+                let header = Header {
+                    format,
+                    block_len,
+                    strong_len: 16,
+                };
                 let plain = signature(&content, false, header, 1);
                 for jobs in [1, 2, 8] {
-                    assert_eq!(signature(&content, true, header, jobs), plain, "{block_len}");
+                    assert_eq!(
+                        signature(&content, true, header, jobs),
+                        plain,
+                        "{block_len}"
+                    );
                 }
                 let read = Signature::read(plain.as_slice()).expect("valid");
                 assert_eq!(read.weak.len(), content.len().div_ceil(block_len as usize));

@@ -39,10 +39,34 @@ pub struct Format {
 impl Format {
     /// All formats, each with the magic number librsync gives it.
     pub const ALL: [(Self, u32); 4] = [
-        (Self { weak: WeakKind::Rollsum, strong: StrongKind::Md4 }, 0x7273_0136),
-        (Self { weak: WeakKind::Rollsum, strong: StrongKind::Blake2b }, 0x7273_0137),
-        (Self { weak: WeakKind::RabinKarp, strong: StrongKind::Md4 }, 0x7273_0146),
-        (Self { weak: WeakKind::RabinKarp, strong: StrongKind::Blake2b }, 0x7273_0147),
+        (
+            Self {
+                weak: WeakKind::Rollsum,
+                strong: StrongKind::Md4,
+            },
+            0x7273_0136,
+        ),
+        (
+            Self {
+                weak: WeakKind::Rollsum,
+                strong: StrongKind::Blake2b,
+            },
+            0x7273_0137,
+        ),
+        (
+            Self {
+                weak: WeakKind::RabinKarp,
+                strong: StrongKind::Md4,
+            },
+            0x7273_0146,
+        ),
+        (
+            Self {
+                weak: WeakKind::RabinKarp,
+                strong: StrongKind::Blake2b,
+            },
+            0x7273_0147,
+        ),
     ];
 
     /// The number a signature of this format starts with.
@@ -53,7 +77,10 @@ impl Format {
 
     /// The format of a magic number, if there is one.
     pub fn from_magic(magic: u32) -> Option<Self> {
-        Self::ALL.iter().find(|(_, known)| *known == magic).map(|(format, _)| *format)
+        Self::ALL
+            .iter()
+            .find(|(_, known)| *known == magic)
+            .map(|(format, _)| *format)
     }
 }
 
@@ -85,11 +112,17 @@ impl Header {
         };
         let magic = word(0);
         let format = Format::from_magic(magic).ok_or_else(|| {
-            FormatError::new(0, format!("magic number {magic:08x} is not that of a signature"))
+            FormatError::new(
+                0,
+                format!("magic number {magic:08x} is not that of a signature"),
+            )
         })?;
         let block_len = word(4);
         if block_len == 0 || block_len > MAX_BLOCK_LEN {
-            return Err(FormatError::new(4, format!("block length {block_len} is impossible")));
+            return Err(FormatError::new(
+                4,
+                format!("block length {block_len} is impossible"),
+            ));
         }
         let longest = format.strong.max_len();
         let strong_len = u8::try_from(word(8))
@@ -99,7 +132,11 @@ impl Header {
                 let reason = format!("strong sum length {} is not 1 to {longest}", word(8));
                 FormatError::new(8, reason)
             })?;
-        Ok(Self { format, block_len, strong_len })
+        Ok(Self {
+            format,
+            block_len,
+            strong_len,
+        })
     }
 
     /// Bytes of one record.
@@ -149,15 +186,20 @@ impl Signature {
         }
         let header = Header::decode(start)?;
         let record_len = header.record_len();
-        let mut signature = Self { header, weak: Vec::new(), strong: Vec::new() };
+        let mut signature = Self {
+            header,
+            weak: Vec::new(),
+            strong: Vec::new(),
+        };
         let mut buf = vec![0; record_len * 4096];
         let mut at = HEADER_LEN;
         loop {
             let got = fill(&mut reader, &mut buf)?;
             if !got.is_multiple_of(record_len) {
                 let reason = format!("the last record is cut: {record_len} bytes were expected");
-                return Err(FormatError::new(at + (got / record_len * record_len) as u64, reason)
-                    .into());
+                return Err(
+                    FormatError::new(at + (got / record_len * record_len) as u64, reason).into(),
+                );
             }
             for record in buf[..got].chunks_exact(record_len) {
                 signature.weak.push(u32::from_be_bytes([
@@ -204,7 +246,9 @@ pub fn sqrt_block_len(len: Option<u64>) -> u32 {
         Some(len) if len <= 65_536 => 256,
         Some(len) => {
             let root = len.isqrt() & !127;
-            u32::try_from(root).unwrap_or(MAX_BLOCK_LEN & !127).min(MAX_BLOCK_LEN & !127)
+            u32::try_from(root)
+                .unwrap_or(MAX_BLOCK_LEN & !127)
+                .min(MAX_BLOCK_LEN & !127)
         }
     }
 }
@@ -246,7 +290,10 @@ mod tests {
     use proptest::prelude::*;
 
     const HEADER: Header = Header {
-        format: Format { weak: WeakKind::RabinKarp, strong: StrongKind::Blake2b },
+        format: Format {
+            weak: WeakKind::RabinKarp,
+            strong: StrongKind::Blake2b,
+        },
         block_len: 32,
         strong_len: 8,
     };

@@ -6,7 +6,9 @@ use std::str::FromStr;
 
 /// Parses a number of bytes.
 pub fn parse_bytes(text: &str) -> Result<u64, String> {
-    text.parse::<ByteSize>().map(|size| size.0).map_err(|error| error.to_string())
+    text.parse::<ByteSize>()
+        .map(|size| size.0)
+        .map_err(|error| error.to_string())
 }
 
 /// The block in which zeros are looked for: a power of two from 512 bytes to 1 GiB.
@@ -23,7 +25,10 @@ impl HoleSize {
         if bytes.is_power_of_two() && (512..=1 << 30).contains(&bytes) {
             Ok(Self(bytes))
         } else {
-            Err(format!("{} is not a power of two from 512 to 1G", ByteSize(bytes)))
+            Err(format!(
+                "{} is not a power of two from 512 to 1G",
+                ByteSize(bytes)
+            ))
         }
     }
 

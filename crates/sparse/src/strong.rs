@@ -53,8 +53,10 @@ fn blake2b(blocks: &[&[u8]], sums: &mut [Strong]) {
     let mut params = blake2b_simd::Params::new();
     params.hash_length(MAX_STRONG);
     for (blocks, sums) in blocks.chunks(BATCH).zip(sums.chunks_mut(BATCH)) {
-        let mut jobs: Vec<_> =
-            blocks.iter().map(|block| HashManyJob::new(&params, block)).collect();
+        let mut jobs: Vec<_> = blocks
+            .iter()
+            .map(|block| HashManyJob::new(&params, block))
+            .collect();
         hash_many(jobs.iter_mut());
         for (job, sum) in jobs.iter().zip(sums) {
             sum.copy_from_slice(job.to_hash().as_bytes());
@@ -63,8 +65,9 @@ fn blake2b(blocks: &[&[u8]], sums: &mut [Strong]) {
 }
 
 fn md4(blocks: &[&[u8]], sums: &mut [Strong]) {
-    for (blocks, sums) in
-        blocks.chunks(crate::md4::LANES).zip(sums.chunks_mut(crate::md4::LANES))
+    for (blocks, sums) in blocks
+        .chunks(crate::md4::LANES)
+        .zip(sums.chunks_mut(crate::md4::LANES))
     {
         let equal = blocks.iter().all(|block| block.len() == blocks[0].len());
         match <[&[u8]; crate::md4::LANES]>::try_from(blocks) {
@@ -96,8 +99,10 @@ mod tests {
             (StrongKind::Blake2b, "9cb24fde79951837", "b8bd7bbde1d4b0af"),
         ] {
             for (block, expected) in [(&VECTOR[..32], first), (&VECTOR[32..], second)] {
-                let sum: String =
-                    kind.sum(block)[..8].iter().map(|byte| format!("{byte:02x}")).collect();
+                let sum: String = kind.sum(block)[..8]
+                    .iter()
+                    .map(|byte| format!("{byte:02x}"))
+                    .collect();
                 assert_eq!(sum, expected, "{kind:?}");
             }
         }

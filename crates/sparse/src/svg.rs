@@ -43,7 +43,10 @@ pub fn write(map: &Map, mut out: impl Write) -> io::Result<()> {
         ByteSize(map.allocated).approx(),
         ByteSize(map.size.div_ceil(COLUMNS * ROWS)).approx(),
     );
-    for (row, cells) in cells(map).chunks(usize::try_from(COLUMNS).unwrap_or(1)).enumerate() {
+    for (row, cells) in cells(map)
+        .chunks(usize::try_from(COLUMNS).unwrap_or(1))
+        .enumerate()
+    {
         let y = HEADING + row as u64 * CELL;
         let mut column = 0;
         // One rectangle per run of equal cells keeps the file small.
@@ -90,7 +93,11 @@ fn cells(map: &Map) -> Vec<Content> {
     let mut first = 0;
     for cell in 0..count {
         let (start, end) = (edge(cell), edge(cell + 1).max(edge(cell) + 1).min(map.size));
-        while map.stretches.get(first).is_some_and(|stretch| stretch.range.end <= start) {
+        while map
+            .stretches
+            .get(first)
+            .is_some_and(|stretch| stretch.range.end <= start)
+        {
             first += 1;
         }
         let seen = map.stretches[first..]
@@ -129,7 +136,13 @@ mod tests {
 
     fn map(size: u64, stretches: Vec<Stretch>) -> Map {
         let path = "a<b>&\n.img".into();
-        Map { path, size, allocated: 4096, read: true, stretches }
+        Map {
+            path,
+            size,
+            allocated: 4096,
+            read: true,
+            stretches,
+        }
     }
 
     #[test]
@@ -137,23 +150,44 @@ mod tests {
         let size = 1 << 40;
         let middle = size / 2 + 4096;
         let stretches = vec![
-            Stretch { range: 0..middle, content: Content::Hole },
-            Stretch { range: middle..middle + 4096, content: Content::Data },
-            Stretch { range: middle + 4096..size, content: Content::Hole },
+            Stretch {
+                range: 0..middle,
+                content: Content::Hole,
+            },
+            Stretch {
+                range: middle..middle + 4096,
+                content: Content::Data,
+            },
+            Stretch {
+                range: middle + 4096..size,
+                content: Content::Hole,
+            },
         ];
         let cells = cells(&map(size, stretches));
         assert_eq!(cells.len(), 4096);
-        assert_eq!(cells.iter().filter(|cell| **cell == Content::Data).count(), 1);
+        assert_eq!(
+            cells.iter().filter(|cell| **cell == Content::Data).count(),
+            1
+        );
         assert_eq!(cells[2048], Content::Data);
     }
 
     #[test]
     fn names_are_harmless_and_the_picture_is_reproducible() {
-        let one = map(100, vec![Stretch { range: 0..100, content: Content::Data }]);
+        let one = map(
+            100,
+            vec![Stretch {
+                range: 0..100,
+                content: Content::Data,
+            }],
+        );
         let mut first = Vec::new();
         write(&one, &mut first).expect("write");
         let text = String::from_utf8(first.clone()).expect("text");
-        assert!(text.contains("<title>a&lt;b&gt;&amp;\u{fffd}.img</title>"), "{text}");
+        assert!(
+            text.contains("<title>a&lt;b&gt;&amp;\u{fffd}.img</title>"),
+            "{text}"
+        );
         let mut second = Vec::new();
         write(&one, &mut second).expect("write");
         assert_eq!(first, second);

@@ -1,6 +1,9 @@
 //! Every system call without a safe wrapper, behind safe functions, and the choice of
 //! instruction set for the hot loops. The only module with unsafe code.
-#![expect(unsafe_code, reason = "ioctls, leases and calls into code for a detected instruction set")]
+#![expect(
+    unsafe_code,
+    reason = "ioctls, leases and calls into code for a detected instruction set"
+)]
 
 pub(crate) mod simd;
 
@@ -20,7 +23,11 @@ const BLKROGET: libc::c_ulong = 0x125e;
 const FIEMAP: libc::c_ulong = 0xc020_660b;
 
 fn check(result: libc::c_int) -> io::Result<libc::c_int> {
-    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
+    if result < 0 {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok(result)
+    }
 }
 
 /// Makes `range` of a block device read as zeros (`BLKZEROOUT`).
@@ -197,7 +204,10 @@ mod tests {
         assert!(lease.is_held());
         drop(lease);
         let _other = File::open(named.path()).expect("second descriptor");
-        assert_eq!(WriteLease::take(named.as_file()).map(drop), Err(Errno::AGAIN));
+        assert_eq!(
+            WriteLease::take(named.as_file()).map(drop),
+            Err(Errno::AGAIN)
+        );
     }
 
     #[test]
@@ -206,7 +216,10 @@ mod tests {
         file.set_len(1 << 20).expect("length");
         file.write_all_at(&[1; 8192], 65_536).expect("write");
         if let Some(list) = allocated(&file).expect("fiemap") {
-            let bytes: u64 = list.iter().map(|extent| extent.range.end - extent.range.start).sum();
+            let bytes: u64 = list
+                .iter()
+                .map(|extent| extent.range.end - extent.range.start)
+                .sum();
             assert_eq!(bytes, 8192);
             assert_eq!(list[0].range.start, 65_536);
         }

@@ -84,17 +84,26 @@ impl Target {
                     refuse_inputs(path, &found, inputs)?;
                     let mode = FileType::from_raw_mode(found.mode());
                     match mode {
-                        FileType::BlockDevice => {
-                            Place::Device(Device::claim(path, len, options.zero, options.force_device)?)
-                        }
+                        FileType::BlockDevice => Place::Device(Device::claim(
+                            path,
+                            len,
+                            options.zero,
+                            options.force_device,
+                        )?),
                         FileType::RegularFile => Place::File(NewFile::beside(path)?),
                         FileType::Directory => {
                             let reason = "is a directory, name a file in it".to_owned();
-                            return Err(Error::Usage { path: path.to_owned(), reason });
+                            return Err(Error::Usage {
+                                path: path.to_owned(),
+                                reason,
+                            });
                         }
                         _ => {
                             let reason = "is neither a file nor a block device".to_owned();
-                            return Err(Error::Usage { path: path.to_owned(), reason });
+                            return Err(Error::Usage {
+                                path: path.to_owned(),
+                                reason,
+                            });
                         }
                     }
                 }
@@ -133,9 +142,14 @@ impl Target {
     /// What has been written so far, for reading back; a file has `len` bytes from now on.
     pub(crate) fn reader(&self, len: u64) -> Result<Input, Error> {
         if !self.is_device() {
-            self.file().set_len(len).map_err(Error::io("extend", &self.path))?;
+            self.file()
+                .set_len(len)
+                .map_err(Error::io("extend", &self.path))?;
         }
-        let again = self.file().try_clone().map_err(Error::io("open", &self.path))?;
+        let again = self
+            .file()
+            .try_clone()
+            .map_err(Error::io("open", &self.path))?;
         Input::of(again, &self.path)
     }
 
@@ -203,7 +217,10 @@ impl Target {
         if let Some(limit) = self.capacity()
             && at + part.len() as u64 > limit
         {
-            return Err(Error::TooLong { path: self.path.clone(), limit });
+            return Err(Error::TooLong {
+                path: self.path.clone(),
+                limit,
+            });
         }
         let result = self.file().write_all_at(&data[part.clone()], at);
         result.map_err(Error::at("write", &self.path, at))?;
@@ -216,9 +233,10 @@ impl Target {
     pub fn finish(self, len: u64, attributes: &Attributes) -> Result<(), Error> {
         match self.place {
             Place::File(new) => new.publish(&self.path, len, attributes),
-            Place::Device(device) => {
-                device.file().sync_all().map_err(Error::io("flush", &self.path))
-            }
+            Place::Device(device) => device
+                .file()
+                .sync_all()
+                .map_err(Error::io("flush", &self.path)),
             Place::Stream(file) => {
                 file.set_len(len).map_err(Error::io("extend", &self.path))?;
                 pour(&file, len, &self.path)
@@ -249,12 +267,19 @@ pub struct Gaps<'t> {
 impl<'t> Gaps<'t> {
     /// Gaps of this target.
     pub fn new(target: &'t Target) -> Self {
-        Self { target, pending: 0..0 }
+        Self {
+            target,
+            pending: 0..0,
+        }
     }
 
     /// A hole of the input: zeros that were never stored.
     pub fn hole(&mut self, range: Range<u64>) -> Result<(), Error> {
-        if self.target.is_device() { self.add(range) } else { Ok(()) }
+        if self.target.is_device() {
+            self.add(range)
+        } else {
+            Ok(())
+        }
     }
 
     /// Zeros of the input that were stored.
@@ -292,8 +317,13 @@ impl<'t> Gaps<'t> {
             }
             Place::File(NewFile { file, .. }) | Place::Stream(file) => {
                 let len = range.end - range.start;
-                let reserve = rustix::fs::fallocate(file, FallocateFlags::KEEP_SIZE, range.start, len);
-                reserve.map_err(Error::at("reserve space in", &self.target.path, range.start))
+                let reserve =
+                    rustix::fs::fallocate(file, FallocateFlags::KEEP_SIZE, range.start, len);
+                reserve.map_err(Error::at(
+                    "reserve space in",
+                    &self.target.path,
+                    range.start,
+                ))
             }
         }
     }
@@ -311,7 +341,9 @@ fn refuse_inputs(path: &Path, found: &std::fs::Metadata, inputs: &[&Input]) -> R
             Kind::Stream => false,
         };
         if same {
-            return Err(Error::SameFile { path: path.to_owned() });
+            return Err(Error::SameFile {
+                path: path.to_owned(),
+            });
         }
     }
     Ok(())
@@ -372,19 +404,33 @@ impl NewFile {
         };
         let dir = parent(&destination);
         match nameless(dir) {
-            Ok(file) => Ok(Self { file, destination, temporary: None }),
+            Ok(file) => Ok(Self {
+                file,
+                destination,
+                temporary: None,
+            }),
             Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::INVAL) => {
                 let name = temporary_name(dir);
-                let file = File::options().read(true).write(true).create_new(true).open(&name);
+                let file = File::options()
+                    .read(true)
+                    .write(true)
+                    .create_new(true)
+                    .open(&name);
                 let file = file.map_err(Error::io("create", &name))?;
-                Ok(Self { file, destination, temporary: Some(Temporary(name)) })
+                Ok(Self {
+                    file,
+                    destination,
+                    temporary: Some(Temporary(name)),
+                })
             }
             Err(error) => Err(Error::io("create a file in", dir)(error)),
         }
     }
 
     fn publish(self, path: &Path, len: u64, attributes: &Attributes) -> Result<(), Error> {
-        self.file.set_len(len).map_err(Error::io("set the length of", path))?;
+        self.file
+            .set_len(len)
+            .map_err(Error::io("set the length of", path))?;
         attributes.apply(&self.file, path)?;
         self.file.sync_all().map_err(Error::io("flush", path))?;
         let dir = parent(&self.destination);
@@ -469,10 +515,16 @@ mod tests {
         let page = 300_000 / 4096 * 4096;
         assert_eq!(zeros, [0..page, page + 4096..1 << 20]);
         assert_eq!(target.written(), 4096);
-        target.finish(1 << 30, &Attributes::default()).expect("finish");
+        target
+            .finish(1 << 30, &Attributes::default())
+            .expect("finish");
         let found = std::fs::metadata(&path).expect("metadata");
         assert_eq!(found.len(), 1 << 30);
-        assert!(found.blocks() * 512 <= 64 << 10, "{} blocks", found.blocks());
+        assert!(
+            found.blocks() * 512 <= 64 << 10,
+            "{} blocks",
+            found.blocks()
+        );
     }
 
     #[test]
@@ -495,8 +547,13 @@ mod tests {
         File::create(&file).expect("create");
         std::fs::hard_link(&file, &other).expect("link");
         let input = Input::open(&file).expect("open");
-        let refused =
-            Target::open(&other, None, &[&input], TargetOptions::default(), dir.path());
+        let refused = Target::open(
+            &other,
+            None,
+            &[&input],
+            TargetOptions::default(),
+            dir.path(),
+        );
         assert!(matches!(refused, Err(Error::SameFile { .. })));
     }
 }

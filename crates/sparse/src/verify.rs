@@ -73,7 +73,11 @@ pub fn compare(
             Ok(())
         },
     )?;
-    let (longer, shorter) = if a.len() > b.len() { (&a, &b) } else { (&b, &a) };
+    let (longer, shorter) = if a.len() > b.len() {
+        (&a, &b)
+    } else {
+        (&b, &a)
+    };
     if longer.len() > common {
         if longer.kind() == Kind::Device && shorter.kind() == Kind::Regular {
             report.device_longer = true;
@@ -113,7 +117,10 @@ fn extents_of_both<'a>(
         let (extent_a, extent_b) = (list_a.peek()?, list_b.peek()?);
         let start = at;
         at = extent_a.range.end.min(extent_b.range.end);
-        Some(Extent { range: start..at, hole: extent_a.hole && extent_b.hole })
+        Some(Extent {
+            range: start..at,
+            hole: extent_a.hole && extent_b.hole,
+        })
     })
 }
 

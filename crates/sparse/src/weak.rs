@@ -49,7 +49,10 @@ const CHAR_OFFSET: u32 = 31;
 impl Rolling for Rollsum {
     fn of(window: &[u8]) -> Self {
         let (s1, s2) = simd::rollsum(window);
-        #[expect(clippy::cast_possible_truncation, reason = "only 16 bits of the sums count")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "only 16 bits of the sums count"
+        )]
         let len = window.len() as u32;
         // Sum of 1..=n without overflow: one of n and n + 1 is even.
         let triangle = if len.is_multiple_of(2) {
@@ -72,8 +75,10 @@ impl Rolling for Rollsum {
     fn roll(&mut self, out: u8, new: u8) {
         let out = u32::from(out);
         self.s1 = self.s1.wrapping_add(u32::from(new)).wrapping_sub(out);
-        self.s2 =
-            self.s2.wrapping_add(self.s1).wrapping_sub(self.len.wrapping_mul(out + CHAR_OFFSET));
+        self.s2 = self
+            .s2
+            .wrapping_add(self.s1)
+            .wrapping_sub(self.len.wrapping_mul(out + CHAR_OFFSET));
     }
 }
 
@@ -92,7 +97,10 @@ impl Rolling for RabinKarp {
     fn of(window: &[u8]) -> Self {
         // librsync starts from 1, so a window of n bytes carries the term M^n.
         let power = MULTIPLIER.wrapping_pow(u32::try_from(window.len()).unwrap_or(u32::MAX));
-        Self { sum: simd::rabin_karp(window).wrapping_add(power), power }
+        Self {
+            sum: simd::rabin_karp(window).wrapping_add(power),
+            power,
+        }
     }
 
     fn sum(&self) -> u32 {
@@ -101,8 +109,9 @@ impl Rolling for RabinKarp {
 
     #[inline]
     fn roll(&mut self, out: u8, new: u8) {
-        let leaving =
-            self.power.wrapping_mul(u32::from(out).wrapping_add(MULTIPLIER).wrapping_sub(1));
+        let leaving = self
+            .power
+            .wrapping_mul(u32::from(out).wrapping_add(MULTIPLIER).wrapping_sub(1));
         self.sum = self
             .sum
             .wrapping_mul(MULTIPLIER)
@@ -139,7 +148,13 @@ mod tests {
     fn sums_equal_those_of_librsync() {
         for (kind, first, second, page, stripe) in [
             (WeakKind::Rollsum, 0x0bdd_0efe, 0x171d_0454, 0xf800_f000, 0),
-            (WeakKind::RabinKarp, 0xe212_7a1b, 0x351a_2d1f, 0xc081_c001, 0x1038_0001),
+            (
+                WeakKind::RabinKarp,
+                0xe212_7a1b,
+                0x351a_2d1f,
+                0xc081_c001,
+                0x1038_0001,
+            ),
         ] {
             assert_eq!(kind.sum(&VECTOR[..32]), first);
             assert_eq!(kind.sum(&VECTOR[32..]), second);
@@ -160,7 +175,11 @@ mod tests {
         let mut rolling = R::of(&data[..window]);
         for start in 1..=data.len() - window {
             rolling.roll(data[start - 1], data[start + window - 1]);
-            assert_eq!(rolling.sum(), R::of(&data[start..start + window]).sum(), "at {start}");
+            assert_eq!(
+                rolling.sum(),
+                R::of(&data[start..start + window]).sum(),
+                "at {start}"
+            );
         }
     }
 

@@ -45,7 +45,12 @@ pub struct Run {
 /// The file is divided into blocks of `block` bytes counted from its start; a block that is
 /// only partly in the buffer is judged by the part that is. Neighbours of one kind are merged.
 pub fn runs(buf: &[u8], at: u64, block: u64) -> Runs<'_> {
-    Runs { buf, at, block, pos: 0 }
+    Runs {
+        buf,
+        at,
+        block,
+        pos: 0,
+    }
 }
 
 /// Iterator returned by [`runs`].
@@ -84,7 +89,10 @@ impl Iterator for Runs<'_> {
             end = next;
         }
         self.pos = end;
-        Some(Run { range: start..end, zero })
+        Some(Run {
+            range: start..end,
+            zero,
+        })
     }
 }
 
@@ -130,9 +138,18 @@ mod tests {
         assert_eq!(
             found,
             [
-                Run { range: 0..2, zero: true },
-                Run { range: 2..10, zero: false },
-                Run { range: 10..12, zero: true },
+                Run {
+                    range: 0..2,
+                    zero: true
+                },
+                Run {
+                    range: 2..10,
+                    zero: false
+                },
+                Run {
+                    range: 10..12,
+                    zero: true
+                },
             ]
         );
     }

@@ -48,7 +48,10 @@ dispatch!(
 /// Lane l takes bytes l, l + 64, ...: one multiplication by M^64 per row instead of one by M
 /// per byte. The lanes are folded with M at the end, then the tail follows byte by byte.
 #[inline(always)]
-#[expect(clippy::inline_always, reason = "must be compiled into the caller's instruction set")]
+#[expect(
+    clippy::inline_always,
+    reason = "must be compiled into the caller's instruction set"
+)]
 fn rabin_karp_body(data: &[u8]) -> u32 {
     const ROW: u32 = MULTIPLIER.wrapping_pow(RK_LANES as u32);
     let mut lanes = [0_u32; RK_LANES];
@@ -60,14 +63,19 @@ fn rabin_karp_body(data: &[u8]) -> u32 {
     }
     let step = |sum: u32, value: u32| sum.wrapping_mul(MULTIPLIER).wrapping_add(value);
     let sum = lanes.iter().fold(0, |sum, lane| step(sum, *lane));
-    rows.remainder().iter().fold(sum, |sum, byte| step(sum, u32::from(*byte)))
+    rows.remainder()
+        .iter()
+        .fold(sum, |sum, byte| step(sum, u32::from(*byte)))
 }
 
 /// Lane l adds up bytes l, l + 32, ... (`plain`) and the running totals of that (`weighted`).
 /// A byte of row r out of R has been added to `weighted` R - r times, and its weight in the
 /// second sum is 32 * (R - r) - l.
 #[inline(always)]
-#[expect(clippy::inline_always, reason = "must be compiled into the caller's instruction set")]
+#[expect(
+    clippy::inline_always,
+    reason = "must be compiled into the caller's instruction set"
+)]
 fn rollsum_body(data: &[u8]) -> (u32, u32) {
     let mut plain = [0_u32; ROLL_LANES];
     let mut weighted = [0_u32; ROLL_LANES];
@@ -93,7 +101,10 @@ fn rollsum_body(data: &[u8]) -> (u32, u32) {
 }
 
 #[inline(always)]
-#[expect(clippy::inline_always, reason = "must be compiled into the caller's instruction set")]
+#[expect(
+    clippy::inline_always,
+    reason = "must be compiled into the caller's instruction set"
+)]
 fn md4_lanes_body(messages: &[&[u8]; md4::LANES]) -> [[u8; md4::DIGEST]; md4::LANES] {
     md4::digests(messages)
 }
