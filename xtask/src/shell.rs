@@ -1,10 +1,12 @@
 //! Running other programs, interruptible, with errors that name the command line.
 
 use std::io::Read;
+use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
 use crate::interrupt;
 
@@ -24,7 +26,7 @@ pub(crate) fn status(command: &mut Command) -> Result<ExitStatus> {
     let mut child = command
         .spawn()
         .with_context(|| format!("cannot run `{line}`"))?;
-    wait(&mut child)
+    wait(&mut child, kill_process)
 }
 
 /// Runs `command` quietly and returns its stdout; on failure its output is part of the error.
@@ -33,12 +35,13 @@ pub(crate) fn capture(command: &mut Command) -> Result<String> {
     command
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
+        .stderr(Stdio::piped())
+        .process_group(0); // so that an interruption reaches its children too
     let mut child = command
         .spawn()
         .with_context(|| format!("cannot run `{line}`"))?;
     let (stdout, stderr) = (drain(child.stdout.take()), drain(child.stderr.take()));
-    let status = wait(&mut child)?;
+    let status = wait(&mut child, kill_process_group)?;
     let (stdout, stderr) = (text(stdout), text(stderr));
     ensure!(
         status.success(),
@@ -49,17 +52,17 @@ pub(crate) fn capture(command: &mut Command) -> Result<String> {
     Ok(stdout)
 }
 
-/// Waits for the end of `child`; when xtask is asked to end, ends the child first.
-pub(crate) fn wait(child: &mut Child) -> Result<ExitStatus> {
+/// Waits for the end of `child`; when xtask is asked to end, ends the child first, by `kill`.
+fn wait(child: &mut Child, kill: fn(Pid, Signal) -> rustix::io::Result<()>) -> Result<ExitStatus> {
     loop {
         if let Some(status) = child.try_wait()? {
             interrupt::check()?;
             return Ok(status);
         }
         if let Err(interrupted) = interrupt::check() {
-            // From a terminal the child got the signal too and may be cleaning up; a signal to
-            // xtask alone has to be passed on. TERM is right in both cases.
-            let _output = Command::new("kill").arg(child.id().to_string()).status();
+            // From a terminal the child may have got the signal too and be cleaning up; a signal
+            // to xtask alone has to be passed on. TERM is right in both cases.
+            let _gone = kill(Pid::from_child(child), Signal::TERM);
             child.wait()?;
             return Err(interrupted);
         }
