@@ -28,6 +28,7 @@ use nightshift_common::signals::{SIGINT, SIGTERM, Signals};
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::ffi::OsString;
+use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 use std::process::ExitCode;
@@ -84,7 +85,9 @@ fn body(cli: Cli, context: &Context) -> Result<Exit, Error> {
     match outcome {
         Err(Error::Interrupted) => Ok(Exit::Signal(signals.ending().unwrap_or(SIGTERM))),
         Err(error) if run.json => {
-            run.print_json(json!({ "error": { "kind": error.kind(), "message": chain(&error) } }))?;
+            Run::print_json(
+                json!({ "error": { "kind": error.kind(), "message": chain(&error) } }),
+            )?;
             Err(error)
         }
         other => other,
@@ -169,7 +172,7 @@ impl Run {
             }
         }
         if self.json {
-            self.print_json(json!({ "files": results }))?;
+            Self::print_json(json!({ "files": results }))?;
         }
         let (failed, total) = (failures.len(), args.files.len());
         match failures.pop() {
@@ -220,7 +223,7 @@ impl Run {
         let found = estimate::estimate(&args.file, basis, self.settings.jobs, &self.progress)?;
         self.progress.clear();
         if self.json {
-            self.print_json(to_value(&found))?;
+            Self::print_json(to_value(&found))?;
         } else {
             estimate::write_text(&found, Out::stdout()).map_err(stdout_failed)?;
         }
@@ -356,7 +359,7 @@ impl Run {
         if args.list {
             let listing = restore::list(&args.file)?;
             if self.json {
-                self.print_json(json!({ "times": listing }))?;
+                Self::print_json(json!({ "times": listing }))?;
             } else {
                 for line in &listing {
                     self.say(&line.to_string())?;
@@ -410,7 +413,7 @@ impl Run {
     fn show(&self, value: &impl Serialize, text: impl FnOnce() -> String) -> Result<(), Error> {
         self.progress.clear();
         if self.json {
-            self.print_json(to_value(value))
+            Self::print_json(to_value(value))
         } else {
             self.say(&text())
         }
@@ -426,7 +429,7 @@ impl Run {
             .map_err(stdout_failed)
     }
 
-    fn print_json(&self, mut value: Value) -> Result<(), Error> {
+    fn print_json(mut value: Value) -> Result<(), Error> {
         value["version"] = JSON_VERSION.into();
         let mut out = Out::stdout();
         let printed = serde_json::to_writer(&mut out, &value)
@@ -463,7 +466,7 @@ fn copy_text(args: &CopyArgs, done: &CopyReport) -> String {
         ByteSize(done.written).approx(),
     );
     if done.zeroed > 0 {
-        text += &format!(", {} zeroed", ByteSize(done.zeroed).approx());
+        let _ = write!(text, ", {} zeroed", ByteSize(done.zeroed).approx());
     }
     if done.reflinked {
         text += ", blocks shared with the source";
@@ -506,7 +509,10 @@ fn verify_text(a: &Path, b: &Path, done: &VerifyReport) -> String {
         let mut text = format!("{name_a} and {name_b} are equal, {} bytes", done.compared);
         if done.device_longer {
             let longer = done.size_a.max(done.size_b);
-            text += &format!("; the device has {longer}, the rest was not looked at");
+            let _ = write!(
+                text,
+                "; the device has {longer}, the rest was not looked at"
+            );
         }
         return text;
     };
@@ -515,7 +521,7 @@ fn verify_text(a: &Path, b: &Path, done: &VerifyReport) -> String {
         done.differing_bytes
     );
     if done.size_a != done.size_b && !done.device_longer {
-        text += &format!("; sizes {} and {}", done.size_a, done.size_b);
+        let _ = write!(text, "; sizes {} and {}", done.size_a, done.size_b);
     }
     push_ranges(&mut text, &done.ranges);
     text
@@ -523,6 +529,6 @@ fn verify_text(a: &Path, b: &Path, done: &VerifyReport) -> String {
 
 fn push_ranges(text: &mut String, ranges: &[(u64, u64)]) {
     for (start, len) in ranges {
-        text.push_str(&format!("\n  {start} +{len}"));
+        let _ = write!(text, "\n  {start} +{len}");
     }
 }

@@ -284,7 +284,8 @@ mod tests {
         assert!(check(file.path()).is_empty());
         file.seek(std::io::SeekFrom::Start(41_000)).expect("seek");
         file.write_all(b"!").expect("write");
-        assert_eq!(check(file.path()), [40_960..49_152]);
+        let wrong = check(file.path());
+        assert_eq!((wrong.len(), wrong[0].clone()), (1, 40_960..49_152));
     }
 
     #[test]

@@ -90,6 +90,10 @@ pub struct TargetArgs {
 
 /// `copy`
 #[derive(Debug, Args)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a switch of the command line"
+)]
 pub struct CopyArgs {
     /// What to copy: a file, a block device, or - for standard input
     #[arg(value_name = "SRC")]

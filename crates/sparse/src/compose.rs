@@ -190,6 +190,7 @@ impl Composition {
 }
 
 #[cfg(test)]
+#[expect(clippy::cast_possible_truncation, reason = "test values are small")]
 mod tests {
     use super::*;
     use crate::delta::Encoder;
@@ -257,9 +258,9 @@ mod tests {
             }
             prop_assert_eq!(composition.len(), state.len() as u64);
             let mut result = vec![0; state.len()];
-            for level in 0..sources.len() {
-                for part in composition.of_level(level as u32) {
-                    let from = &sources[level][part.source.at as usize..][..part.len as usize];
+            for (level, source) in (0..).zip(&sources) {
+                for part in composition.of_level(level) {
+                    let from = &source[part.source.at as usize..][..part.len as usize];
                     result[part.out as usize..][..part.len as usize].copy_from_slice(from);
                 }
             }

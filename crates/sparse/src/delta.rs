@@ -315,6 +315,7 @@ impl<R: Read> Decoder<R> {
 }
 
 #[cfg(test)]
+#[expect(clippy::cast_possible_truncation, reason = "test values are small")]
 mod tests {
     use super::*;
     use proptest::prelude::*;

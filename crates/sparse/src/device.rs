@@ -128,10 +128,7 @@ impl Device {
     /// Makes a range read as zeros; returns how many bytes had to be written for that.
     pub(crate) fn zero(&self, range: &Range<u64>) -> Result<u64, Error> {
         if range.end > self.len {
-            return Err(Error::TooLong {
-                path: self.path.clone(),
-                limit: self.len,
-            });
+            return Err(Error::device_full(&self.path, self.len));
         }
         if self.zero == TargetZero::AssumeZeroed {
             return Ok(0);

@@ -260,19 +260,21 @@ fn find_moved(
     jobs: usize,
     progress: &Progress,
 ) -> Result<Ops, Error> {
+    // Weak sums only: a match is confirmed by the old bytes themselves, which are at hand.
     let header = Header {
         format: Format {
             weak: WeakKind::RabinKarp,
             strong: StrongKind::Blake2b,
         },
         block_len,
-        strong_len: 32,
+        strong_len: 0,
     };
-    let mut bytes = Vec::new();
-    sign::sign(old, header, &mut bytes, old.path(), jobs, progress)?;
-    let signature =
-        Signature::read(bytes.as_slice()).map_err(Error::parse("signature", old.path()))?;
-    drop(bytes);
+    let weak = sign::weak_sums(old, header, jobs, progress)?;
+    let signature = Signature {
+        header,
+        weak,
+        strong: Vec::new(),
+    };
     let matcher = Matcher::new(&signature);
     let mut found = Ops::default();
     for op in ops.iter() {
@@ -280,7 +282,7 @@ fn find_moved(
             Op::Copy { at, len } => found.copy(*at, *len),
             Op::Literal(range) if is_long(op, block_len) => {
                 let mut part = Ops::starting_at(range.start);
-                rolling::search_gap(&matcher, new, range, &mut part, jobs, progress)?;
+                rolling::search_gap(&matcher, Some(old), new, range, &mut part, jobs, progress)?;
                 widen(old, new, range.start, &part, &mut found)?;
             }
             Op::Literal(range) => found.literal(range.end - range.start),

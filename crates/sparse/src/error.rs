@@ -149,6 +149,15 @@ pub enum Error {
 }
 
 impl Error {
+    /// A device of `len` bytes ends before the output does.
+    pub(crate) fn device_full(path: &Path, len: u64) -> Self {
+        Self::Refused {
+            path: path.to_owned(),
+            reason: format!("the output is longer than the device, which has {len} bytes"),
+            hint: None,
+        }
+    }
+
     /// For `map_err` on a call about `path`.
     pub(crate) fn io<E: Into<io::Error>>(
         action: &'static str,

@@ -88,7 +88,7 @@ pub fn estimate(
         .map(|(rule, block)| BlockRow {
             rule,
             block_size: block,
-            signature: HEADER_LEN + size.div_ceil(block) * RECORD,
+            signature: HEADER_LEN as u64 + size.div_ceil(block) * RECORD,
             crossing_percent: crossing_percent(size, block),
             delta: changed.as_ref().map(|pages| touched(pages, block, size)),
         })

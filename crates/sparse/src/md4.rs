@@ -65,6 +65,7 @@ pub(crate) fn digests<const L: usize>(messages: &[&[u8]; L]) -> [[u8; DIGEST]; L
     clippy::inline_always,
     reason = "must be compiled into the caller's instruction set"
 )]
+#[expect(clippy::many_single_char_names, reason = "the names of RFC 1320")]
 fn compress<const L: usize>(state: &mut [Word<L>; 4], blocks: &[&[u8]; L]) {
     let mut x = [[0_u32; L]; 16];
     for (lane, block) in blocks.iter().enumerate() {
@@ -115,11 +116,18 @@ fn compress<const L: usize>(state: &mut [Word<L>; 4], blocks: &[&[u8]; L]) {
 }
 
 #[cfg(test)]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "test values are small"
+)]
 mod tests {
     use super::*;
 
     fn hex(bytes: &[u8]) -> String {
-        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+        bytes
+            .iter()
+            .fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
     }
 
     #[test]

@@ -85,10 +85,6 @@ pub(crate) fn apply(
 ) -> Result<PatchReport, Error> {
     let failed = Error::parse("delta", delta.path());
     let reader = open_delta(delta)?;
-    let limit = options
-        .max_output
-        .unwrap_or(u64::MAX)
-        .min(target.capacity().unwrap_or(u64::MAX));
     let total = if delta.kind() == Kind::Regular {
         old.len()
     } else {
@@ -99,7 +95,8 @@ pub(crate) fn apply(
         decoder: Decoder::new(reader).map_err(failed)?,
         old,
         delta: delta.path(),
-        limit,
+        max_output: options.max_output.unwrap_or(u64::MAX),
+        target,
         command: None,
         at: 0,
         ready: VecDeque::new(),
@@ -232,7 +229,8 @@ struct Plan<'a, R: Read> {
     decoder: Decoder<R>,
     old: &'a Input,
     delta: &'a Path,
-    limit: u64,
+    max_output: u64,
+    target: &'a Target,
     command: Option<Rest>,
     /// Bytes of output planned.
     at: u64,
@@ -340,11 +338,17 @@ impl<R: Read> Plan<'_, R> {
                 (len, Rest::Copy(at..end))
             }
         };
-        if self.at.checked_add(len).is_none_or(|end| end > self.limit) {
+        let end = self.at.saturating_add(len);
+        if end > self.max_output {
             return Err(Error::TooLong {
                 path: self.delta.to_owned(),
-                limit: self.limit,
+                limit: self.max_output,
             });
+        }
+        if let Some(room) = self.target.capacity()
+            && end > room
+        {
+            return Err(Error::device_full(self.target.path(), room));
         }
         self.command = Some(rest);
         Ok(true)

@@ -354,16 +354,17 @@ impl Buffer {
 /// Bytes of memory in this machine.
 fn total_memory() -> u64 {
     let info = rustix::system::sysinfo();
-    u64::from(info.totalram) * u64::from(info.mem_unit)
+    info.totalram * u64::from(info.mem_unit)
 }
 
 #[cfg(test)]
+#[expect(clippy::cast_possible_truncation, reason = "test values are small")]
 mod tests {
     use super::*;
     use std::io::Write;
 
     fn sample(len: usize) -> (tempfile::NamedTempFile, Vec<u8>) {
-        let content: Vec<u8> = (0..len).map(|i| (i * 31 >> 3) as u8).collect();
+        let content: Vec<u8> = (0..len).map(|i| ((i * 31) >> 3) as u8).collect();
         let mut file = tempfile::NamedTempFile::new().expect("temporary file");
         file.write_all(&content).expect("write");
         (file, content)

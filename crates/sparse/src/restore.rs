@@ -110,10 +110,9 @@ pub struct Listed {
 
 impl fmt::Display for Listed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}  {:<9}", self.time, self.state)?;
         match self.size {
-            Some(size) => write!(f, "  {size}"),
-            None => Ok(()),
+            Some(size) => write!(f, "{}  {:<9}  {size}", self.time, self.state),
+            None => write!(f, "{}  {}", self.time, self.state),
         }
     }
 }
@@ -391,10 +390,7 @@ impl Job<'_> {
             });
         }
         match target.capacity() {
-            Some(limit) if len > limit => Err(Error::TooLong {
-                path: self.source.path.clone(),
-                limit,
-            }),
+            Some(limit) if len > limit => Err(Error::device_full(target.path(), limit)),
             _ => Ok(()),
         }
     }

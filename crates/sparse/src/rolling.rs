@@ -47,16 +47,17 @@ pub(crate) fn search(
     for op in aligned.iter() {
         match op {
             Op::Copy { at, len } => ops.copy(*at, *len),
-            Op::Literal(gap) => search_gap(matcher, new, gap, &mut ops, jobs, progress)?,
+            Op::Literal(gap) => search_gap(matcher, None, new, gap, &mut ops, jobs, progress)?,
         }
     }
     Ok(ops)
 }
 
 /// Finds the blocks of a signature in one range of `new` and appends what it consists of to
-/// `ops`, which end where the range starts.
+/// `ops`, which end where the range starts. With `old`, matches are confirmed by its bytes.
 pub(crate) fn search_gap(
     matcher: &Matcher<'_>,
+    old: Option<&Input>,
     new: &Input,
     gap: &Range<u64>,
     ops: &mut Ops,
@@ -69,6 +70,7 @@ pub(crate) fn search_gap(
     let scan = Scan {
         matcher,
         block_len,
+        old,
         new,
         jobs,
         progress,
@@ -211,6 +213,7 @@ fn identify(
 struct Scan<'a, 's> {
     matcher: &'a Matcher<'s>,
     block_len: u32,
+    old: Option<&'a Input>,
     new: &'a Input,
     jobs: usize,
     progress: &'a Progress,
@@ -256,7 +259,7 @@ impl Scan<'_, '_> {
                 let data = self.new.read(buffer, &(start..end))?;
                 // The last block of the new file may be the short last block of the old one.
                 let last = gap.end == len && start + starts == gap.end;
-                Ok((starts, self.segment::<R>(data, start, starts, last)))
+                Ok((starts, self.segment::<R>(data, start, starts, last)?))
             },
             |(starts, hits)| {
                 for hit in hits {
@@ -286,13 +289,19 @@ impl Scan<'_, '_> {
     }
 
     /// Matches of windows that start in the first `starts` bytes of `data`, which lies at `at`.
-    fn segment<R: Rolling>(&self, data: &[u8], at: u64, starts: u64, last: bool) -> Vec<Hit> {
+    fn segment<R: Rolling>(
+        &self,
+        data: &[u8],
+        at: u64,
+        starts: u64,
+        last: bool,
+    ) -> Result<Vec<Hit>, Error> {
         let window = self.block_len as usize;
         let starts = usize::try_from(starts).unwrap_or(usize::MAX);
         let mut hits = Vec::new();
         let mut pos = 0;
         while pos < starts && pos + window <= data.len() {
-            let Some((place, group)) = self.next_hit::<R>(data, pos..starts) else {
+            let Some((place, group)) = self.next_hit::<R>(data, pos..starts)? else {
                 break;
             };
             hits.push(Hit {
@@ -308,6 +317,7 @@ impl Scan<'_, '_> {
             if !tail.is_empty()
                 && tail.len() < window
                 && let Some(group) = self.matcher.group_of(tail)
+                && self.is_confirmed(group, tail)?
             {
                 hits.push(Hit {
                     at: at + pos as u64,
@@ -316,11 +326,15 @@ impl Scan<'_, '_> {
                 });
             }
         }
-        hits
+        Ok(hits)
     }
 
     /// The first matching window that starts in `range`.
-    fn next_hit<R: Rolling>(&self, data: &[u8], range: Range<usize>) -> Option<(usize, Block)> {
+    fn next_hit<R: Rolling>(
+        &self,
+        data: &[u8],
+        range: Range<usize>,
+    ) -> Result<Option<(usize, Block)>, Error> {
         let window = self.block_len as usize;
         let mut pos = range.start;
         let mut rolling = R::of(&data[pos..pos + window]);
@@ -329,14 +343,26 @@ impl Scan<'_, '_> {
             let weak = rolling.sum();
             if self.matcher.maybe(weak)
                 && let Some(group) = self.matcher.find_data(weak, &data[pos..pos + window])
+                && self.is_confirmed(group, &data[pos..pos + window])?
             {
-                return Some((pos, group));
+                return Ok(Some((pos, group)));
             }
             if pos + 1 >= end {
-                return None;
+                return Ok(None);
             }
             rolling.roll(data[pos], data[pos + window]);
             pos += 1;
         }
+    }
+
+    /// Whether the old file, if it is at hand, really has these bytes in this block.
+    fn is_confirmed(&self, block: Block, data: &[u8]) -> Result<bool, Error> {
+        let Some(old) = self.old else { return Ok(true) };
+        let start = u64::from(block) * u64::from(self.block_len);
+        let range = start..start + data.len() as u64;
+        if range.end > old.len() {
+            return Ok(false);
+        }
+        Ok(old.read(&mut Buffer::new(), &range)? == data)
     }
 }

@@ -9,7 +9,7 @@ use crate::weak::WeakKind;
 use std::io::{self, Read};
 
 /// Bytes of the header: magic, block length, strong sum length.
-pub const HEADER_LEN: u64 = 12;
+pub const HEADER_LEN: usize = 12;
 
 /// librsync keeps block lengths in a C `int`.
 pub const MAX_BLOCK_LEN: u32 = i32::MAX.cast_unsigned();
@@ -97,8 +97,8 @@ pub struct Header {
 
 impl Header {
     /// The header as it stands in the file.
-    pub fn encode(&self) -> [u8; HEADER_LEN as usize] {
-        let mut bytes = [0; HEADER_LEN as usize];
+    pub fn encode(&self) -> [u8; HEADER_LEN] {
+        let mut bytes = [0; HEADER_LEN];
         bytes[..4].copy_from_slice(&self.format.magic().to_be_bytes());
         bytes[4..8].copy_from_slice(&self.block_len.to_be_bytes());
         bytes[8..].copy_from_slice(&u32::from(self.strong_len).to_be_bytes());
@@ -106,7 +106,7 @@ impl Header {
     }
 
     /// Reads and checks a header.
-    pub fn decode(bytes: [u8; HEADER_LEN as usize]) -> Result<Self, FormatError> {
+    pub fn decode(bytes: [u8; HEADER_LEN]) -> Result<Self, FormatError> {
         let word = |at: usize| {
             u32::from_be_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
         };
@@ -178,7 +178,7 @@ impl Signature {
     ///
     /// Memory grows with what is really there, not with any number the header states.
     pub fn read(mut reader: impl Read) -> Result<Self, ReadError> {
-        let mut start = [0; HEADER_LEN as usize];
+        let mut start = [0; HEADER_LEN];
         let got = fill(&mut reader, &mut start)?;
         if got < start.len() {
             let reason = format!("{got} bytes are too short for a signature");
@@ -192,7 +192,7 @@ impl Signature {
             strong: Vec::new(),
         };
         let mut buf = vec![0; record_len * 4096];
-        let mut at = HEADER_LEN;
+        let mut at = HEADER_LEN as u64;
         loop {
             let got = fill(&mut reader, &mut buf)?;
             if !got.is_multiple_of(record_len) {

@@ -39,7 +39,11 @@ impl StrongKind {
 
     /// Full strong sums of `blocks`, written to the places of the same number in `sums`.
     ///
-    /// Fastest when the blocks are equally long. Panics unless both slices are.
+    /// Fastest when the blocks are equally long.
+    ///
+    /// # Panics
+    ///
+    /// Unless both slices have the same length.
     pub fn sum_many(self, blocks: &[&[u8]], sums: &mut [Strong]) {
         assert_eq!(blocks.len(), sums.len(), "one place per block");
         match self {
@@ -87,6 +91,7 @@ fn md4(blocks: &[&[u8]], sums: &mut [Strong]) {
 }
 
 #[cfg(test)]
+#[expect(clippy::cast_possible_truncation, reason = "test values are small")]
 mod tests {
     use super::*;
 
@@ -99,10 +104,9 @@ mod tests {
             (StrongKind::Blake2b, "9cb24fde79951837", "b8bd7bbde1d4b0af"),
         ] {
             for (block, expected) in [(&VECTOR[..32], first), (&VECTOR[32..], second)] {
-                let sum: String = kind.sum(block)[..8]
+                let sum = kind.sum(block)[..8]
                     .iter()
-                    .map(|byte| format!("{byte:02x}"))
-                    .collect();
+                    .fold(String::new(), |text, byte| text + &format!("{byte:02x}"));
                 assert_eq!(sum, expected, "{kind:?}");
             }
         }
@@ -112,7 +116,7 @@ mod tests {
 
     #[test]
     fn many_blocks_give_the_sums_of_each() {
-        let data: Vec<u8> = (0..40_000_u32).map(|i| (i * 7919 >> 5) as u8).collect();
+        let data: Vec<u8> = (0..40_000_u32).map(|i| ((i * 7919) >> 5) as u8).collect();
         for kind in [StrongKind::Md4, StrongKind::Blake2b] {
             for count in [0, 1, 3, 8, 9, 17, 39] {
                 let mut blocks: Vec<&[u8]> = data.chunks(1000).take(count).collect();

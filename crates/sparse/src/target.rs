@@ -217,10 +217,7 @@ impl Target {
         if let Some(limit) = self.capacity()
             && at + part.len() as u64 > limit
         {
-            return Err(Error::TooLong {
-                path: self.path.clone(),
-                limit,
-            });
+            return Err(Error::device_full(&self.path, limit));
         }
         let result = self.file().write_all_at(&data[part.clone()], at);
         result.map_err(Error::at("write", &self.path, at))?;
@@ -398,10 +395,7 @@ fn nameless(dir: &Path) -> Result<File, Errno> {
 impl NewFile {
     fn beside(path: &Path) -> Result<Self, Error> {
         // Follow a link, so that the file it names is replaced and not the link.
-        let destination = match std::fs::canonicalize(path) {
-            Ok(destination) => destination,
-            Err(_) => path.to_owned(),
-        };
+        let destination = std::fs::canonicalize(path).unwrap_or_else(|_new| path.to_owned());
         let dir = parent(&destination);
         match nameless(dir) {
             Ok(file) => Ok(Self {

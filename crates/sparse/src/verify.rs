@@ -124,14 +124,15 @@ fn extents_of_both<'a>(
     })
 }
 
+/// Bytes compared at once before looking at each.
+const STEP: usize = 512;
+
 /// Ranges in which two equally long buffers differ.
 fn differences(a: &[u8], b: &[u8], at: u64) -> Vec<Range<u64>> {
     if a == b {
         return Vec::new();
     }
     let mut found: Vec<Range<u64>> = Vec::new();
-    /// Bytes compared at once before looking at each.
-    const STEP: usize = 512;
     for (index, (a, b)) in a.chunks(STEP).zip(b.chunks(STEP)).enumerate() {
         if a == b {
             continue;

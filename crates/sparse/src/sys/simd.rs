@@ -8,7 +8,9 @@ use crate::weak::MULTIPLIER;
 
 /// Lanes of the Rabin-Karp sum; 64 keeps eight vector multiplications in flight.
 const RK_LANES: usize = 64;
-/// Lanes of rollsum.
+/// Every lane is multiplied by this per row.
+const RK_ROW: u32 = MULTIPLIER.wrapping_pow(64);
+/// Lanes of rollsum; the weights of its second sum contain the number, too.
 const ROLL_LANES: usize = 32;
 
 macro_rules! dispatch {
@@ -53,12 +55,11 @@ dispatch!(
     reason = "must be compiled into the caller's instruction set"
 )]
 fn rabin_karp_body(data: &[u8]) -> u32 {
-    const ROW: u32 = MULTIPLIER.wrapping_pow(RK_LANES as u32);
     let mut lanes = [0_u32; RK_LANES];
     let mut rows = data.chunks_exact(RK_LANES);
     for row in &mut rows {
         for (lane, byte) in lanes.iter_mut().zip(row) {
-            *lane = lane.wrapping_mul(ROW).wrapping_add(u32::from(*byte));
+            *lane = lane.wrapping_mul(RK_ROW).wrapping_add(u32::from(*byte));
         }
     }
     let step = |sum: u32, value: u32| sum.wrapping_mul(MULTIPLIER).wrapping_add(value);
@@ -90,7 +91,7 @@ fn rollsum_body(data: &[u8]) -> (u32, u32) {
     for (lane, (plain, weighted)) in (0_u32..).zip(plain.into_iter().zip(weighted)) {
         s1 = s1.wrapping_add(plain);
         s2 = s2
-            .wrapping_add(weighted.wrapping_mul(ROLL_LANES as u32))
+            .wrapping_add(weighted.wrapping_mul(32))
             .wrapping_sub(plain.wrapping_mul(lane));
     }
     for byte in rows.remainder() {

@@ -104,12 +104,12 @@ fn edit() -> impl Strategy<Value = Edit> {
     let place = || 0..200_000_usize;
     let len = || 0..20_000_usize;
     prop_oneof![
-        (place(), any::<u64>(), len())
+        (place(), proptest::prelude::any::<u64>(), len())
             .prop_map(|(at, seed, len)| Edit::Insert(at, noise(seed, len))),
         (place(), len()).prop_map(|(at, len)| Edit::Delete(at, len)),
         (place(), place(), len()).prop_map(|(from, to, len)| Edit::Move(from, to, len)),
         (place(), len()).prop_map(|(at, len)| Edit::Zero(at, len)),
-        (place(), any::<u64>(), len())
+        (place(), proptest::prelude::any::<u64>(), len())
             .prop_map(|(at, seed, len)| Edit::Overwrite(at, noise(seed, len))),
     ]
 }
@@ -161,7 +161,7 @@ fn deltas_of_random_edits_go_both_ways() {
     };
     let inputs = (
         (
-            any::<u64>(),
+            proptest::prelude::any::<u64>(),
             prop::sample::select(vec![0, 1, 4095, 4096, 131_071, 131_072, 131_073, 200_001]),
         ),
         prop::collection::vec(edit(), 0..5),
@@ -222,7 +222,10 @@ fn rolling_finds_what_rdiff_finds() {
     run(&sandbox, "delta sig new ours").success();
     let (ours, theirs) = (sandbox.read("ours").len(), sandbox.read("theirs").len());
     // Where moved and unmoved data meet, a block may be cut in two: a command more.
-    assert!(ours <= theirs + theirs / 50, "ours {ours}, rdiff's {theirs}");
+    assert!(
+        ours <= theirs + theirs / 50,
+        "ours {ours}, rdiff's {theirs}"
+    );
     run(&sandbox, "delta --basis old new direct").success();
     let direct = sandbox.read("direct").len();
     assert!(direct < 10_000, "moved data is found to the byte: {direct}");

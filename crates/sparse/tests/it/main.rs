@@ -2,6 +2,7 @@
 
 mod contrib;
 mod copy;
+mod corpus;
 mod dig;
 mod librsync;
 mod map;

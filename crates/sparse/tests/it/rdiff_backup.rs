@@ -229,9 +229,9 @@ fn times_can_be_named_in_many_ways() {
     restored("repo/sub/deep/file --at 2026-03-01T01:00:00Z", b"first");
     restored("repo/sub/deep/file --at 2026-03-02T13:00:00Z", b"f");
     restored("repo/turns", b"a file once more");
-    run(sandbox, "-q restore repo/turns out --at 2025-01-01").assert(
+    run(sandbox, "restore repo/turns out --at 2025-01-01").assert(
         1,
-        "",
+        any(),
         has("no backup is that old"),
     );
     assert_eq!(sandbox.read("out"), b"a file");
