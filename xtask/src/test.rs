@@ -3,8 +3,9 @@
 //! The console blocks of the documentation run too: see [`sessions`].
 //!
 //! Ordinary tests run by `cargo test`. A test that needs more is `#[ignore]`d and lies in a
-//! module that says what it needs: `privileged` (root, on this kernel) or `vm` (a kernel of its
-//! own). An ignored test anywhere else is an error, so that nothing is left out in silence.
+//! module that says what it needs: `privileged` (root, on this kernel), `vm` (a kernel of its
+//! own) or `emulated` (an emulated ARM machine, which takes minutes and runs only when `--farm`
+//! asks for it). An ignored test anywhere else is an error, so that nothing is left out in silence.
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -36,6 +37,10 @@ pub(crate) struct Options {
 /// At most one of them.
 #[derive(Debug, Default, clap::Args)]
 #[group(multiple = false)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "one flag each, and the group lets at most one be set"
+)]
 struct Choice {
     /// Only the tests that need root
     #[arg(long)]
@@ -46,6 +51,9 @@ struct Choice {
     /// Only the tests that an ordinary user can run
     #[arg(long)]
     no_privileged: bool,
+    /// Only the tests that build on an emulated ARM machine; its first use installs Debian there
+    #[arg(long)]
+    farm: bool,
 }
 
 /// Where a test can run.
@@ -54,13 +62,19 @@ enum Part {
     Ordinary,
     Privileged,
     Vm,
+    Emulated,
 }
 
 pub(crate) fn run(options: &Options) -> Result<()> {
     let parts = options.parts();
     let tools = options.tools()?;
     let machine = parts.contains(&Part::Vm) && tools.iter().any(|tool| tool.vm_tests);
-    Needs::for_tests(&tools, machine).meet()?;
+    let mut needs = Needs::for_tests(&tools, machine);
+    if parts.contains(&Part::Emulated) {
+        // The measurements run on the same machine.
+        needs = needs.union(Needs::for_bench(&tools));
+    }
+    needs.meet()?;
 
     let binaries = build(options)?;
     let mut summary = Summary::default();
@@ -73,6 +87,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
             privileged as fn(&Binary, &Options) -> Result<()>,
         ),
         (Part::Vm, in_machine),
+        (Part::Emulated, privileged),
     ] {
         for binary in &binaries {
             let mut binary = binary.clone();
@@ -122,6 +137,9 @@ fn sessions(options: &Options, parts: &[Part], summary: &mut Summary) -> Result<
 
 impl Options {
     fn parts(&self) -> Vec<Part> {
+        if self.part.farm {
+            return vec![Part::Emulated];
+        }
         match (self.part.privileged, self.part.vm, self.part.no_privileged) {
             (true, ..) => vec![Part::Privileged],
             (_, true, _) => vec![Part::Vm],
@@ -227,7 +245,7 @@ fn build(options: &Options) -> Result<Vec<Binary>> {
     }
     ensure!(
         strays.is_empty(),
-        "ignored tests must lie in a module `privileged` or `vm`; these do not: {}",
+        "ignored tests must lie in a module `privileged`, `vm` or `emulated`; these do not: {}",
         strays.join(", ")
     );
     Ok(binaries)
@@ -246,9 +264,16 @@ fn ignored_tests(binary: &Path) -> Result<BTreeSet<String>> {
 /// Which part an ignored test belongs to, by the modules in its path.
 fn category(test: &str) -> Option<Part> {
     let modules: Vec<_> = test.split("::").collect();
-    match (modules.contains(&"privileged"), modules.contains(&"vm")) {
-        (true, false) => Some(Part::Privileged),
-        (false, true) => Some(Part::Vm),
+    let mut parts = [
+        ("privileged", Part::Privileged),
+        ("vm", Part::Vm),
+        ("emulated", Part::Emulated),
+    ]
+    .into_iter()
+    .filter(|(module, _)| modules.contains(module));
+    // In two at once is as wrong as in none.
+    match (parts.next(), parts.next()) {
+        (Some((_, part)), None) => Some(part),
         _ => None,
     }
 }
@@ -365,6 +390,7 @@ impl Summary {
             (Part::Ordinary, "ordinary tests"),
             (Part::Privileged, "as root"),
             (Part::Vm, "in the test machine"),
+            (Part::Emulated, "on the emulated machine"),
         ] {
             let ran: Vec<_> = self.ran.iter().filter(|entry| entry.0 == part).collect();
             let seconds: f64 = ran.iter().map(|entry| entry.2).sum();
@@ -400,6 +426,7 @@ mod tests {
     fn the_module_decides_where_a_test_runs() {
         assert_eq!(category("privileged::mounts::a"), Some(Part::Privileged));
         assert_eq!(category("lvm::vm::a"), Some(Part::Vm));
+        assert_eq!(category("emulated::a"), Some(Part::Emulated));
         assert_eq!(category("unprivileged::a"), None);
         assert_eq!(category("vm::privileged::a"), None);
     }

@@ -1,6 +1,7 @@
 //! The table of tools. A new tool is one file here and one line in [`ALL`].
 
 mod blockfuse;
+mod ccfarm;
 mod sparse;
 
 use std::path::Path;
@@ -11,7 +12,7 @@ use crate::bench::Report;
 use crate::demo::Demo;
 
 /// Every tool, in alphabetical order.
-pub(crate) const ALL: &[Tool] = &[blockfuse::TOOL, sparse::TOOL];
+pub(crate) const ALL: &[Tool] = &[blockfuse::TOOL, ccfarm::TOOL, sparse::TOOL];
 
 /// What xtask must know about a tool.
 #[derive(Debug)]
