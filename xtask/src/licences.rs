@@ -6,9 +6,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context, Result, ensure};
-use serde_json::Value;
 
-use crate::workspace;
+use crate::{shell, workspace};
 
 /// The two lists of deny.toml.
 #[derive(Debug, Default)]
@@ -21,7 +20,17 @@ struct Lists {
 pub(crate) fn check() -> Result<()> {
     let path = workspace::root().join("deny.toml");
     let text = std::fs::read_to_string(&path).context("cannot read deny.toml")?;
-    let complaints = complaints(&lists(&text)?, workspace::metadata()?)?;
+    // The tree, unlike `cargo metadata`, holds only what is compiled on this platform.
+    let mut cargo = workspace::cargo("tree");
+    cargo.args([
+        "--locked",
+        "--workspace",
+        "--edges",
+        "normal,build,dev",
+        "--no-dedupe",
+    ]);
+    cargo.args(["--prefix", "none", "--format", "{p}\t{l}"]);
+    let complaints = complaints(&lists(&text)?, &shell::capture(&mut cargo)?)?;
     ensure!(complaints.is_empty(), "{}", complaints.join("\n"));
     Ok(())
 }
@@ -50,44 +59,42 @@ fn lists(text: &str) -> Result<Lists> {
     })
 }
 
-fn complaints(lists: &Lists, metadata: &Value) -> Result<Vec<String>> {
-    let packages = metadata["packages"]
-        .as_array()
-        .context("metadata without packages")?;
-    // The graph was asked for this platform; `packages` lists those of other systems too.
-    let nodes = metadata["resolve"]["nodes"]
-        .as_array()
-        .context("metadata without a graph")?;
-    let used: BTreeSet<&str> = nodes
-        .iter()
-        .filter_map(|node| node["id"].as_str())
-        .collect();
+/// Judges the lines of `cargo tree`: `NAME vVERSION [(ORIGIN)]`, a tab, the licence.
+fn complaints(lists: &Lists, tree: &str) -> Result<Vec<String>> {
     let mut complaints = Vec::new();
     let mut versions: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
-    for package in packages {
-        let name = package["name"].as_str().unwrap_or_default();
-        let version = package["version"].as_str().unwrap_or_default();
-        if !used.contains(package["id"].as_str().unwrap_or_default()) {
-            continue;
-        }
-        let licence = package["license"].as_str().unwrap_or("none");
+    for line in tree.lines().collect::<BTreeSet<_>>() {
+        let (package, licence) = line.split_once('\t').with_context(|| line.to_owned())?;
+        let mut words = package.split(' ');
+        let (name, version) = words
+            .next()
+            .zip(words.next())
+            .with_context(|| line.to_owned())?;
         if !is_allowed(licence, &lists.licences) {
             complaints.push(format!(
-                "{name} {version}: licence {licence} is not in deny.toml"
+                "{name} {version}: licence `{licence}` is not in deny.toml"
             ));
         }
-        let source = package["source"].as_str();
-        if source.is_some_and(|source| {
-            !source.starts_with("registry+https://github.com/rust-lang/crates.io-index")
-        }) {
+        // A crate of the registry has no origin, one of the workspace a path.
+        if words.any(|word| word.contains("://")) {
             complaints.push(format!("{name} {version}: does not come from crates.io"));
         }
         versions.entry(name).or_default().insert(version);
     }
-    for (name, versions) in versions {
-        if versions.len() > 1 && !lists.skip.contains(name) {
-            let versions: Vec<_> = versions.into_iter().collect();
+    for (name, versions) in &versions {
+        if versions.len() > 1 && !lists.skip.contains(*name) {
+            let versions: Vec<_> = versions.iter().copied().collect();
             complaints.push(format!("{name}: several versions: {}", versions.join(", ")));
+        }
+    }
+    for name in &lists.skip {
+        if versions
+            .get(name.as_str())
+            .is_none_or(|versions| versions.len() < 2)
+        {
+            complaints.push(format!(
+                "{name}: deny.toml accepts several versions, but needs not"
+            ));
         }
     }
     Ok(complaints)
@@ -165,22 +172,21 @@ mod tests {
     }
 
     #[test]
-    fn a_foreign_licence_and_a_second_version_are_found() {
-        let package = |id: &str, name: &str, version: &str, licence: &str| serde_json::json!({ "id": id, "name": name, "version": version, "license": licence });
-        let metadata = serde_json::json!({
-            "packages": [package("a", "own", "1.0.0", "MIT"), package("b", "x", "1.0.0", "MIT"),
-                package("c", "x", "2.0.0", "GPL-3.0"), package("d", "winapi", "1.0.0", "EULA")],
-            "resolve": { "nodes": [{ "id": "a" }, { "id": "b" }, { "id": "c" }] },
-        });
+    fn foreign_licences_origins_and_second_versions_are_found() {
+        let tree = "own v0.1.0 (/path)\tMIT\nx v1.0.0\tMIT\nx v2.0.0\tGPL-3.0\n\
+            y v1.0.0 (proc-macro)\tMIT\nz v1.0.0 (https://example.org/z#1)\tMIT\nx v1.0.0\tMIT\n";
+        let skip = ["y".to_owned()].into();
         let lists = Lists {
             licences: allowed(),
-            skip: BTreeSet::new(),
+            skip,
         };
         assert_eq!(
-            complaints(&lists, &metadata).unwrap(),
+            complaints(&lists, tree).unwrap(),
             [
-                "x 2.0.0: licence GPL-3.0 is not in deny.toml",
-                "x: several versions: 1.0.0, 2.0.0"
+                "x v2.0.0: licence `GPL-3.0` is not in deny.toml",
+                "z v1.0.0: does not come from crates.io",
+                "x: several versions: v1.0.0, v2.0.0",
+                "y: deny.toml accepts several versions, but needs not",
             ]
         );
     }
