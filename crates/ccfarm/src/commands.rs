@@ -84,7 +84,6 @@ impl Command {
 fn farm_path(shared: &SharedFlags, arg: &FarmArg) -> PathBuf {
     arg.farm
         .as_ref()
-        .filter(|path| !path.as_os_str().is_empty())
         .or(shared.config.as_ref())
         .cloned()
         .unwrap_or_else(default_farm)
