@@ -8,7 +8,7 @@ use std::path::Path;
 use anyhow::{Result, ensure};
 use nightshift_testkit::Sandbox;
 
-use super::{Debian, Tool};
+use super::{Debian, Extra, Tool};
 use crate::demo::{Demo, note};
 use network::{MENDED, Network};
 
@@ -23,6 +23,7 @@ const FARM: &[&str] = &[
 ];
 
 pub(super) const TOOL: Tool = Tool {
+    extras: &[Extra::Example("ccfarm.toml")],
     debian: Debian {
         test: &[
             "bubblewrap",
