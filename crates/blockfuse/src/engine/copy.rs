@@ -161,9 +161,12 @@ impl Reader {
 
     /// Brings a range into memory, or tells that it cannot be.
     fn fault_in(&self, window: &Mmap, start: usize, len: usize) -> Result<(), Errno> {
-        while self.populate {
+        if !self.populate {
+            return Ok(());
+        }
+        loop {
             let Err(error) = window.advise_range(Advice::PopulateRead, start, len) else {
-                break;
+                return Ok(());
             };
             match errno(&error) {
                 Errno::INTR | Errno::AGAIN => {}
@@ -171,7 +174,6 @@ impl Reader {
                 _ => return Err(Errno::IO),
             }
         }
-        Ok(())
     }
 }
 
