@@ -164,16 +164,14 @@ impl Reader {
         if !self.populate {
             return Ok(());
         }
-        loop {
-            let Err(error) = window.advise_range(Advice::PopulateRead, start, len) else {
-                return Ok(());
-            };
+        while let Err(error) = window.advise_range(Advice::PopulateRead, start, len) {
             match errno(&error) {
                 Errno::INTR | Errno::AGAIN => {}
                 // EFAULT where a page cannot be read, EHWPOISON where the memory under it is bad.
                 _ => return Err(Errno::IO),
             }
         }
+        Ok(())
     }
 }
 
