@@ -161,10 +161,10 @@ impl Reader {
 
     /// Brings a range into memory, or tells that it cannot be.
     fn fault_in(&self, window: &Mmap, start: usize, len: usize) -> Result<(), Errno> {
-        while self.populate {
-            let Err(error) = window.advise_range(Advice::PopulateRead, start, len) else {
-                break;
-            };
+        if !self.populate {
+            return Ok(());
+        }
+        while let Err(error) = window.advise_range(Advice::PopulateRead, start, len) {
             match errno(&error) {
                 Errno::INTR | Errno::AGAIN => {}
                 // EFAULT where a page cannot be read, EHWPOISON where the memory under it is bad.
