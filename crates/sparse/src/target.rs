@@ -403,22 +403,25 @@ impl NewFile {
                 destination,
                 temporary: None,
             }),
-            Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::INVAL) => {
-                let name = temporary_name(dir);
-                let file = File::options()
-                    .read(true)
-                    .write(true)
-                    .create_new(true)
-                    .open(&name);
-                let file = file.map_err(Error::io("create", &name))?;
-                Ok(Self {
-                    file,
-                    destination,
-                    temporary: Some(Temporary(name)),
-                })
-            }
+            Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::INVAL) => Self::named(destination),
             Err(error) => Err(Error::io("create a file in", dir)(error)),
         }
+    }
+
+    /// With a temporary name, for file systems that cannot hold nameless files (FAT, NFS).
+    fn named(destination: PathBuf) -> Result<Self, Error> {
+        let name = temporary_name(parent(&destination));
+        let file = File::options()
+            .read(true)
+            .write(true)
+            .create_new(true)
+            .open(&name)
+            .map_err(Error::io("create", &name))?;
+        Ok(Self {
+            file,
+            destination,
+            temporary: Some(Temporary(name)),
+        })
     }
 
     fn publish(self, path: &Path, len: u64, attributes: &Attributes) -> Result<(), Error> {
@@ -496,6 +499,22 @@ mod tests {
         target.finish(3, &Attributes::default()).expect("finish");
         assert_eq!(std::fs::read(&path).expect("read"), b"new");
         assert_eq!(std::fs::read_dir(dir.path()).expect("list").count(), 1);
+    }
+
+    #[test]
+    fn file_systems_without_nameless_files_get_a_temporary_name() {
+        let dir = tempfile::tempdir().expect("directory");
+        let entries = || std::fs::read_dir(dir.path()).expect("list").count();
+        let path = dir.path().join("out");
+        drop(NewFile::named(path.clone()).expect("create"));
+        assert_eq!(entries(), 0, "nothing is left of a failure");
+        let new = NewFile::named(path.clone()).expect("create");
+        new.file.write_all_at(b"new", 0).expect("write");
+        assert!(!path.exists());
+        new.publish(&path, 3, &Attributes::default())
+            .expect("publish");
+        assert_eq!(std::fs::read(&path).expect("read"), b"new");
+        assert_eq!(entries(), 1);
     }
 
     #[test]
