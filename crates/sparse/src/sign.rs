@@ -189,15 +189,14 @@ pub(crate) fn weak_sums(
             Ok((len, Some(sums)))
         },
         |(len, found)| {
-            match found {
-                Some(found) => sums.extend(found),
-                None => {
-                    let whole = usize::try_from(len / block).unwrap_or(usize::MAX);
-                    sums.extend(std::iter::repeat_n(zero, whole));
-                    let tail = usize::try_from(len % block).unwrap_or(0);
-                    if tail > 0 {
-                        sums.push(weak.sum(&zeros[..tail]));
-                    }
+            if let Some(found) = found {
+                sums.extend(found);
+            } else {
+                let whole = usize::try_from(len / block).unwrap_or(usize::MAX);
+                sums.extend(std::iter::repeat_n(zero, whole));
+                let tail = usize::try_from(len % block).unwrap_or(0);
+                if tail > 0 {
+                    sums.push(weak.sum(&zeros[..tail]));
                 }
             }
             progress.add(len);

@@ -431,16 +431,15 @@ impl NewFile {
         attributes.apply(&self.file, path)?;
         self.file.sync_all().map_err(Error::io("flush", path))?;
         let dir = parent(&self.destination);
-        let temporary = match self.temporary {
-            Some(temporary) => temporary,
+        let temporary = if let Some(temporary) = self.temporary {
+            temporary
+        } else {
             // linkat cannot replace a file, so it gets a temporary name and is then renamed.
-            None => {
-                let name = temporary_name(dir);
-                let proc = format!("/proc/self/fd/{}", self.file.as_raw_fd());
-                rustix::fs::linkat(CWD, proc, CWD, &name, AtFlags::SYMLINK_FOLLOW)
-                    .map_err(Error::io("create", &name))?;
-                Temporary(name)
-            }
+            let name = temporary_name(dir);
+            let proc = format!("/proc/self/fd/{}", self.file.as_raw_fd());
+            rustix::fs::linkat(CWD, proc, CWD, &name, AtFlags::SYMLINK_FOLLOW)
+                .map_err(Error::io("create", &name))?;
+            Temporary(name)
         };
         std::fs::rename(&temporary.0, &self.destination).map_err(Error::io("replace", path))?;
         let synced = File::open(dir).and_then(|dir| dir.sync_all());

@@ -18,7 +18,7 @@ fn rdiff_backup(sandbox: &Sandbox, modules: &Path, line: &str) {
         .args(line.split(' '))
         .cwd(sandbox.path())
         // A gibibyte through Python, on a machine that may be loaded.
-        .timeout(Duration::from_secs(300))
+        .timeout(Duration::from_mins(5))
         .run()
         .assert(0, any(), any());
 }
