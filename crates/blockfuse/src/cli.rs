@@ -77,6 +77,7 @@ pub enum Command {
 
 /// Arguments of `mount`.
 #[derive(Debug, Args)]
+#[command(override_usage = "blockfuse [mount] [OPTIONS] [SOURCE_DIR] MOUNTPOINT")]
 pub struct MountArgs {
     /// The directory of devices, then the directory to mount on
     #[arg(value_names = ["SOURCE_DIR", "MOUNTPOINT"], num_args = 1..=2, required = true)]
@@ -314,19 +315,11 @@ pub fn with_command(mut argv: Vec<OsString>) -> Vec<OsString> {
     let command = Cli::command();
     let mount = command.find_subcommand("mount");
     let mut words = argv.iter().skip(1);
+    let mut means_mount = false;
     while let Some(word) = words.next() {
-        let Some(text) = word.to_str() else { break };
-        if text == "--generate" {
-            return argv; // the run wrapper answers it before anything is parsed
-        }
-        if text == "--" {
-            break;
-        }
-        let option = text.starts_with('-') && text.len() > 1;
-        if !option {
-            if command.find_subcommand(text).is_some() {
-                return argv;
-            }
+        let text = word.to_str().unwrap_or("a name that is no text is a path");
+        if text == "--" || !text.starts_with('-') || text == "-" {
+            means_mount = command.find_subcommand(text).is_none();
             break;
         }
         let takes_value = |matches: &dyn Fn(&clap::Arg) -> bool| {
@@ -348,16 +341,8 @@ pub fn with_command(mut argv: Vec<OsString>) -> Vec<OsString> {
             words.next();
         }
     }
-    let only_options = argv
-        .iter()
-        .skip(1)
-        .all(|word| word.as_encoded_bytes().starts_with(b"-"));
-    if !only_options
-        || argv
-            .iter()
-            .any(|word| word == "-f" || word == "--foreground")
-    {
-        argv.insert(1.min(argv.len()), OsString::from("mount"));
+    if means_mount {
+        argv.insert(1, OsString::from("mount"));
     }
     argv
 }

@@ -2,7 +2,7 @@
 
 mod privileged {
     use std::fs::{self, File};
-    use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
+    use std::os::unix::fs::{FileExt, MetadataExt};
     use std::path::Path;
     use std::time::Duration;
 
@@ -312,7 +312,7 @@ mod privileged {
         let idle = || {
             wait_for("all are closed", LIMIT, || {
                 mount.entry("disk")["opens"] == 0
-            })
+            });
         };
         File::open(mount.path("disk")).unwrap();
         idle();
@@ -354,7 +354,7 @@ mod privileged {
         let options = ["--mtime", "changed"];
         // The state holds a proof only once the file's stamp is a tick old.
         let mut mount = Mounted::new(source.path(), &options);
-        let mut map = |device: &LoopDevice| {
+        let map = |device: &LoopDevice| {
             let state = mount.sandbox().join("state.json");
             let map = blockfuse(["map", "--format", "borg", "--against"]).arg(state);
             map.arg(device.path()).run()

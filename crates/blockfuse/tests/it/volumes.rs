@@ -19,7 +19,7 @@ global { event_activation=0 use_lvmpolld=0 thin_check_executable="" }
 pub(crate) struct Group {
     name: &'static str,
     configuration: Sandbox,
-    _disk: LoopDevice,
+    disk: LoopDevice,
 }
 
 impl Group {
@@ -35,9 +35,9 @@ impl Group {
         let group = Self {
             name,
             configuration,
-            _disk: disk,
+            disk,
         };
-        let disk = group._disk.path().to_owned();
+        let disk = group.disk.path().to_owned();
         group.lvm(["pvcreate", "-y"], [&disk]);
         group.lvm(["vgcreate", name], [&disk]);
         group
