@@ -139,6 +139,17 @@ fn the_supervisor_is_killed_and_started_again() {
 
 #[test]
 #[ignore = "needs the test VM"]
+fn an_interface_that_somebody_deletes_is_made_anew() {
+    let (world, probe) = World::up(2, KEEPER, KEEPER);
+    world.leaf.host.shell("ip link delete ppp0");
+    assert!(probe.first_reply_after(now(), seconds(25)).is_some());
+    assert!(world.leaf.has_route());
+    assert!(world.leaf.log_text().contains("was deleted by somebody"));
+    world.wait_for_links();
+}
+
+#[test]
+#[ignore = "needs the test VM"]
 fn a_wrong_database_path_is_named_within_five_seconds() {
     let mut world = World::new(1, KEEPER, KEEPER);
     world.leaf.defaults = "database = \"/run/elsewhere.tdb\"\n".into();
