@@ -3,6 +3,7 @@
 mod blockfuse;
 mod ccfarm;
 mod pppmon;
+mod sparse;
 
 use std::path::Path;
 
@@ -12,7 +13,7 @@ use crate::bench::Report;
 use crate::demo::Demo;
 
 /// Every tool, in alphabetical order.
-pub(crate) const ALL: &[Tool] = &[blockfuse::TOOL, ccfarm::TOOL, pppmon::TOOL];
+pub(crate) const ALL: &[Tool] = &[blockfuse::TOOL, ccfarm::TOOL, pppmon::TOOL, sparse::TOOL];
 
 /// What xtask must know about a tool.
 #[derive(Debug)]
