@@ -426,9 +426,9 @@ impl Keeper {
     }
 
     /// Somebody deleted the interface: all that can be done is to make another one and say so.
-    fn replace_deleted_unit(&mut self, shared: &mut Shared) {
+    fn replace_deleted_unit(&mut self, shared: &mut Shared) -> bool {
         if !matches!(shared.netlink.interface_at(self.ifindex), Ok(None)) {
-            return;
+            return false;
         }
         error!(
             bundle = self.settings.name,
@@ -446,8 +446,12 @@ impl Keeper {
                 self.ifname = ifname;
                 self.routes_set = false;
                 self.is_new = true;
+                true
             }
-            Err(error) => error!(bundle = self.settings.name, %error, "cannot make an interface"),
+            Err(error) => {
+                error!(bundle = self.settings.name, %error, "cannot make an interface");
+                false
+            }
         }
     }
 
@@ -465,7 +469,13 @@ impl Keeper {
     }
 
     fn begin_resync(&mut self, shared: &mut Shared, now: Duration) {
-        self.replace_deleted_unit(shared);
+        if self.replace_deleted_unit(shared) {
+            // The old unit's pppds live on, outside of any unit: replace them all.
+            self.watch_unit = true;
+            let actions = self.bundle.resync_failed(true, now);
+            self.todo.extend(actions);
+            return;
+        }
         let lock = match Tdb::open(&shared.database).and_then(Tdb::lock_joins) {
             Ok(lock) => lock,
             Err(error) => {
