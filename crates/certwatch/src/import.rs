@@ -1,0 +1,3 @@
+//! Readers for files other people publish: each takes text or bytes and returns values.
+
+pub(crate) mod ccadb;
