@@ -22,6 +22,8 @@ mod split;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use expiry::next_alarm;
+
 /// ACME clients renew with about a third of the lifetime left.
 pub(crate) const EARLY_DEFAULT: f64 = 1.0 / 3.0;
 
