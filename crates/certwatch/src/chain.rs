@@ -149,6 +149,12 @@ impl Chain {
         self.path().root.as_ref().map(|root| root.spki)
     }
 
+    /// When the first certificate of the valid path ends; 0 without a valid path.
+    pub(crate) fn path_end(&self) -> Unix {
+        let path = self.paths.valid.first();
+        path.and_then(|path| path.certs.iter().map(|cert| cert.not_after).min()).unwrap_or(0)
+    }
+
     /// The name of the certificate that signed the leaf.
     pub(crate) fn issuer_name(&self) -> &str {
         self.leaf().issuer.short()

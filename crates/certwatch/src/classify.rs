@@ -14,7 +14,6 @@ use crate::outcome::Outcome;
 use crate::paths::Trust;
 use crate::when::{self, Unix};
 
-mod dns;
 mod expiry;
 mod identity;
 mod properties;
@@ -58,7 +57,6 @@ pub(crate) fn classify(
         findings.extend(expiry::rows(history, chain, knowledge, now));
     }
     findings.extend(split::rows(history, observation, chain, now));
-    findings.extend(dns::rows(observation, chain, known));
 
     combine(&mut findings);
     exempt(&mut findings, history, knowledge, first_sight, now);

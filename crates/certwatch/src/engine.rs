@@ -15,7 +15,7 @@ use crate::finding::{Code, Finding, worst};
 use crate::history::History;
 use crate::import::distrusted::{self, Distrusted};
 use crate::knowledge::Knowledge;
-use crate::observation::{DnsRecords, Observation};
+use crate::observation::Observation;
 use crate::outcome::Outcome;
 use crate::paths::Trust;
 use crate::probe::Seen;
@@ -160,10 +160,6 @@ impl Engine {
         &mut self.store
     }
 
-    pub(crate) fn judge(&self) -> &Judge {
-        &self.judge
-    }
-
     /// Takes one result.
     pub(crate) fn take(&mut self, result: crate::sweep::Result, now: Unix) -> Result<(), DbError> {
         let key = (result.target, result.addr);
@@ -244,7 +240,6 @@ impl Engine {
             outcome,
             proof: seen.proof,
             chain,
-            dns: DnsRecords::default(),
         };
         self.write(key, &observation, seen.presented.as_ref(), now)
     }
@@ -259,7 +254,10 @@ impl Engine {
         let (target_id, entry) = self.entries[key.0].clone();
         let mut history = self.history(key.0, now)?;
         let chain_id = match presented {
-            Some(presented) => Some(self.store.chain(presented)?),
+            Some(presented) => {
+                let path_end = observation.chain.as_deref().map_or(0, Chain::path_end);
+                Some(self.store.chain(presented, path_end)?)
+            }
             None => None,
         };
         let old = observation.chain.as_deref().and_then(|chain| history.old(observation, chain));
@@ -351,7 +349,6 @@ impl Engine {
             outcome: Outcome::Ok,
             proof: crate::outcome::Proof::None,
             chain: Some(Arc::clone(&chain)),
-            dns: DnsRecords::default(),
         };
         let knowledge = self.knowledge(&observation, &history, &entry)?;
         let mut findings = classify(&history, &observation, &knowledge, now);
@@ -485,4 +482,63 @@ fn changed_recently(history: &History, chain: &Chain, now: Unix) -> bool {
     let first = mine.map(|s| s.first).min().unwrap_or(now);
     let others = history.sightings.iter().any(|s| s.chain.leaf().sha256 != leaf);
     others && now - first < UNSETTLED
+}
+
+/// Row 19 between vantages, after runs of another one were imported: looks at every target that
+/// more than one vantage saw. Returns how many events are new or got worse.
+pub(crate) fn review_vantages(
+    store: &mut Store,
+    settings: &crate::config::Settings,
+) -> Result<usize, crate::error::Error> {
+    let judge = settings.judge_with(store)?;
+    let now = crate::when::now();
+    let vantages = store.vantages()?;
+    let mut cache = HashMap::new();
+    let mut events = 0;
+    for (id, target, _) in store.targets()? {
+        let history = store.history(id, &judge, &mut cache, now)?;
+        let mut newest: BTreeMap<(String, Option<IpAddr>), &crate::history::Sighting> =
+            BTreeMap::new();
+        for sighting in &history.sightings {
+            newest.insert((sighting.vantage.clone(), sighting.addr), sighting);
+        }
+        let names: std::collections::HashSet<&str> =
+            newest.keys().map(|(name, _)| name.as_str()).collect();
+        if names.len() < 2 {
+            continue;
+        }
+        for ((vantage, addr), sighting) in &newest {
+            let observation = Observation {
+                target: target.clone(),
+                vantage: vantage.clone(),
+                addr: *addr,
+                at: sighting.last,
+                outcome: Outcome::Ok,
+                proof: crate::outcome::Proof::None,
+                chain: Some(Arc::clone(&sighting.chain)),
+                };
+            let mut findings = classify(&history, &observation, &Knowledge::default(), now);
+            findings.retain(|finding| finding.code == Code::SPLIT_VANTAGE);
+            if findings.is_empty() {
+                continue;
+            }
+            let old = history.old(&observation, &sighting.chain).map(|old| old.chain.hash);
+            let old_chain = match old {
+                Some(hash) => store.chain_id(&hash)?,
+                None => None,
+            };
+            let new_chain = store.chain_id(&sighting.chain.hash)?;
+            let vantage_id = vantages.iter().find(|(_, name)| *name == vantage).map_or(0, |(id, _)| *id);
+            let event = NewEvent {
+                target: id,
+                vantage: vantage_id,
+                at: now,
+                old_chain,
+                new_chain,
+                findings: &findings,
+            };
+            events += usize::from(store.add_event(&event)?.is_some());
+        }
+    }
+    Ok(events)
 }

@@ -94,11 +94,6 @@ impl History {
             })
     }
 
-    /// The last chain seen anywhere at this target before now.
-    pub(crate) fn latest(&self) -> Option<&Sighting> {
-        self.sightings.iter().max_by_key(|s| (s.last, s.first))
-    }
-
     pub(crate) fn is_rejected(&self, chain: &Chain) -> bool {
         self.verdicts.rejected.contains(&chain.hash)
     }

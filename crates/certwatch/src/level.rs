@@ -51,14 +51,6 @@ impl Level {
             Self::Unknown => "unknown",
         }
     }
-
-    /// Reads [`Level::code`].
-    pub(crate) fn from_code(code: &str) -> Self {
-        [Self::Ev, Self::Ov, Self::Iv, Self::Dv]
-            .into_iter()
-            .find(|level| level.code() == code)
-            .unwrap_or(Self::Unknown)
-    }
 }
 
 impl fmt::Display for Level {

@@ -1,10 +1,9 @@
 //! One look at one address: connect, preamble, handshake, and if rustls cannot talk to the server,
 //! the cleartext hello. One deadline covers all of it.
 
-use std::cell::Cell;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rustls::client::Resumption;
@@ -80,7 +79,7 @@ impl Prober {
     /// Looks at `target` at `address`. `spent` of the deadline is already gone (name resolution).
     pub(crate) async fn probe(&self, target: &Target, address: IpAddr, spent: Duration) -> Seen {
         let deadline = Instant::now() + self.deadline.saturating_sub(spent);
-        let stage = Cell::new(Stage::Connect);
+        let stage = Here(Mutex::new(Stage::Connect));
         let recorder = Recorder::new(&self.provider);
         let address = SocketAddr::new(address, target.port);
         let work = self.exchange(target, address, &recorder, &stage);
@@ -106,7 +105,7 @@ impl Prober {
         target: &Target,
         address: SocketAddr,
         recorder: &Arc<Recorder>,
-        stage: &Cell<Stage>,
+        stage: &Here,
     ) -> Seen {
         let stream = match open(target, address, stage).await {
             Ok(stream) => stream,
@@ -144,11 +143,26 @@ impl Prober {
     }
 }
 
+/// Where a probe is, for naming what its deadline interrupted. Probes may move between threads, so
+/// this is a mutex; nobody ever waits for it.
+#[derive(Debug)]
+struct Here(Mutex<Stage>);
+
+impl Here {
+    fn set(&self, stage: Stage) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = stage;
+    }
+
+    fn get(&self) -> Stage {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// Connects and leads the server to its TLS handshake.
 async fn open(
     target: &Target,
     address: SocketAddr,
-    stage: &Cell<Stage>,
+    stage: &Here,
 ) -> Result<TcpStream, Outcome> {
     stage.set(Stage::Connect);
     let mut stream = TcpStream::connect(address).await.map_err(|error| match error.kind() {
@@ -199,7 +213,7 @@ fn judge_failure(error: &io::Error) -> (Outcome, bool) {
 }
 
 /// The second connection: a hello without cryptography. `None` if it shows nothing either.
-async fn cleartext(target: &Target, address: SocketAddr, stage: &Cell<Stage>) -> Option<Seen> {
+async fn cleartext(target: &Target, address: SocketAddr, stage: &Here) -> Option<Seen> {
     let mut stream = open(target, address, stage).await.ok()?;
     stage.set(Stage::Handshake);
     let mut random = [0; 32];

@@ -55,11 +55,6 @@ impl Protocol {
         self.row().2[0]
     }
 
-    /// Whether a plain-text preamble leads to TLS.
-    pub(crate) fn is_starttls(self) -> bool {
-        self != Self::Tls
-    }
-
     fn row(self) -> &'static (Self, &'static str, &'static [u16]) {
         TABLE.iter().find(|(protocol, _, _)| *protocol == self).unwrap_or(&TABLE[0])
     }

@@ -9,7 +9,7 @@ use crate::classify::{self, classify};
 use crate::finding::{self, Finding, Severity};
 use crate::history::History;
 use crate::knowledge::Knowledge;
-use crate::observation::{DnsRecords, Observation};
+use crate::observation::Observation;
 use crate::outcome::Proof;
 use crate::pem;
 use crate::target::Target;
@@ -86,7 +86,6 @@ fn step(
         outcome: classify::outcome_of(&chain, target.name()),
         proof: Proof::None,
         chain: Some(Arc::clone(&chain)),
-        dns: DnsRecords::default(),
     };
     let findings = classify(history, &observation, &Knowledge::default(), at);
     judge.learn(&chain);

@@ -23,7 +23,6 @@ pub(crate) struct Roots {
     by_subject: HashMap<Vec<u8>, Vec<Arc<Cert>>>,
     by_spki: HashMap<Sha256, Arc<Cert>>,
     local: HashSet<Sha256>,
-    hash: Sha256,
 }
 
 /// A root file that cannot be used.
@@ -93,7 +92,6 @@ impl Roots {
             by_subject: HashMap::new(),
             by_spki: HashMap::new(),
             local: HashSet::new(),
-            hash: Sha256::of(b""),
         };
         for der in public {
             if let Some(anchor) = roots.add(der) {
@@ -115,7 +113,6 @@ impl Roots {
                 self.local.extend(spki);
             }
         }
-        self.hash = self.fingerprint();
         self
     }
 
@@ -126,21 +123,6 @@ impl Roots {
         self.by_subject.entry(cert.subject.raw.clone()).or_default().push(Arc::clone(&cert));
         self.by_spki.entry(cert.spki).or_insert(cert);
         Some(anchor)
-    }
-
-    /// Order-independent: two bundles with the same keys are the same set.
-    fn fingerprint(&self) -> Sha256 {
-        let mut keys: Vec<(Sha256, bool)> =
-            self.by_spki.keys().map(|spki| (*spki, self.local.contains(spki))).collect();
-        keys.sort_unstable();
-        let flat: Vec<u8> =
-            keys.iter().flat_map(|(spki, local)| spki.0.into_iter().chain([u8::from(*local)])).collect();
-        Sha256::of(&flat)
-    }
-
-    /// Identifies the set, so that cached path results die with it.
-    pub(crate) fn hash(&self) -> Sha256 {
-        self.hash
     }
 
     pub(crate) fn public_anchors(&self) -> &[TrustAnchor<'static>] {
@@ -154,10 +136,6 @@ impl Roots {
 
     pub(crate) fn has_local(&self) -> bool {
         !self.local.is_empty()
-    }
-
-    pub(crate) fn is_local(&self, spki: &Sha256) -> bool {
-        self.local.contains(spki)
     }
 
     /// The root with this key.

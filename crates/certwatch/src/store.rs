@@ -133,8 +133,13 @@ impl Store {
         Ok(rows.iter().map(|row| (row.int(0), row.text(1).to_owned())).collect())
     }
 
-    /// Stores a chain and its certificates once; returns the chain's id.
-    pub(crate) fn chain(&mut self, presented: &Presented) -> Result<i64, DbError> {
+    /// Stores a chain and its certificates once; returns the chain's id. `path_end` is when its
+    /// valid path ends, 0 without one.
+    pub(crate) fn chain(
+        &mut self,
+        presented: &Presented,
+        path_end: i64,
+    ) -> Result<i64, DbError> {
         let hash = presented.hash();
         if let Some(row) = self.one("SELECT id FROM chain WHERE sha256 = $1", &[(&hash).into()])? {
             return Ok(row.int(0));
@@ -147,12 +152,13 @@ impl Store {
         self.find_or_insert(
             ("SELECT id FROM chain WHERE sha256 = $1", &[(&hash).into()]),
             (
-                "INSERT INTO chain (sha256, leaf, certs) VALUES ($1, $2, $3)
+                "INSERT INTO chain (sha256, leaf, certs, path_end) VALUES ($1, $2, $3, $4)
                  ON CONFLICT DO NOTHING RETURNING id",
                 &[
                     (&hash).into(),
                     ids.first().copied().into(),
                     list.join(",").into(),
+                    path_end.into(),
                 ],
             ),
         )

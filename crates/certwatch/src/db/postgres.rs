@@ -1,7 +1,7 @@
 //! PostgreSQL, for fleets with more than one vantage point.
 //!
 //! The store is driven from one ordinary thread, so the asynchronous driver runs on a small
-//! runtime of its own in here. TLS goes through the workspace's rustls: required unless the server
+//! runtime of its own in here; its connection task moves whenever a call waits. TLS goes through the workspace's rustls: required unless the server
 //! is reached by a local socket, and always verified.
 
 use std::error::Error;
@@ -63,8 +63,7 @@ impl Postgres {
         }
         config.application_name("certwatch");
         let local = config.get_hosts().iter().all(|host| matches!(host, Host::Unix(_)));
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(1)
+        let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
             .map_err(|error| wrong(error.to_string()))?;

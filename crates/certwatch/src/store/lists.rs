@@ -1,6 +1,5 @@
 //! Imported lists: CCADB, known-bad keys and CAs.
 
-use crate::cert::Cert;
 use crate::db::DbError;
 use crate::digest::Sha256;
 use crate::import::ccadb::{Ccadb, Record};
@@ -67,10 +66,5 @@ impl Store {
             .iter()
             .filter_map(|row| Distrusted::new(row.text(0), row.text(1), row.text(2)).ok())
             .collect())
-    }
-
-    /// Stores one certificate as seen at `target` long ago, for imports of other tools' memories.
-    pub(crate) fn remember_leaf(&mut self, leaf: &Cert) -> Result<i64, DbError> {
-        self.chain(&crate::chain::Presented { ders: vec![leaf.der.clone()] })
     }
 }

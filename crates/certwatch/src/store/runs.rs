@@ -8,7 +8,9 @@ use crate::chain::{Chain, Judge};
 use crate::db::{DbError, Row, Value};
 use crate::digest::Sha256;
 use crate::history::{History, Issuer, Sibling, Sighting};
+use crate::metrics::Dates;
 use crate::outcome::Proof;
+use crate::runfile;
 use crate::store::Store;
 use crate::target::Target;
 use crate::when::Unix;
@@ -53,6 +55,13 @@ pub(crate) struct ShownRun {
     pub(crate) first: Unix,
     pub(crate) last: Unix,
     pub(crate) n: i64,
+}
+
+/// A run on its way into a run file; the chain is still a number.
+#[derive(Debug)]
+pub(crate) struct ExportedRun {
+    pub(crate) chain: Option<i64>,
+    pub(crate) run: runfile::Run,
 }
 
 impl Store {
@@ -123,6 +132,80 @@ impl Store {
             &[outcome.into(), alarm.into(), run.into()],
         )?;
         Ok(())
+    }
+
+    /// Sets the end of a run that was made elsewhere.
+    pub(crate) fn extend_run(&mut self, run: i64, last: Unix, n: i64) -> Result<(), DbError> {
+        self.db.execute(
+            "UPDATE run SET last_seen = $1, n = $2 WHERE id = $3",
+            &[last.into(), n.into(), run.into()],
+        )?;
+        Ok(())
+    }
+
+    /// Forgets what one vantage saw, before a newer file of the same vantage is taken in.
+    pub(crate) fn forget_runs(&mut self, vantage: i64) -> Result<(), DbError> {
+        self.db.execute("DELETE FROM run WHERE vantage = $1", &[vantage.into()])?;
+        Ok(())
+    }
+
+    /// The dates of every target's current chain; of several addresses, the one that ends first.
+    pub(crate) fn current_dates(&mut self) -> Result<Vec<Dates>, DbError> {
+        let rows = self.db.query(
+            "SELECT t.name, c.not_before, c.not_after, ch.path_end
+             FROM run r JOIN (SELECT max(id) AS id FROM run WHERE chain IS NOT NULL
+                GROUP BY target, vantage, addr) newest ON newest.id = r.id
+             JOIN target t ON t.id = r.target JOIN chain ch ON ch.id = r.chain
+             JOIN cert c ON c.id = ch.leaf ORDER BY t.name, c.not_after",
+            &[],
+        )?;
+        let mut dates: Vec<Dates> = Vec::new();
+        for row in &rows {
+            let Some(target) = super::parse_target_key(row.text(0)) else { continue };
+            let target = target.to_string();
+            if dates.last().is_some_and(|last| last.target == target) {
+                continue;
+            }
+            dates.push(Dates {
+                target,
+                not_before: row.int(1),
+                not_after: row.int(2),
+                path_end: row.int(3),
+            });
+        }
+        Ok(dates)
+    }
+
+    /// All runs of one vantage, oldest first.
+    pub(crate) fn exported_runs(&mut self, vantage: &str) -> Result<Vec<ExportedRun>, DbError> {
+        let rows = self.db.query(
+            "SELECT t.name, r.addr, r.outcome, r.proof, r.first_seen, r.last_seen, r.n, r.chain
+             FROM run r JOIN vantage v ON v.id = r.vantage JOIN target t ON t.id = r.target
+             WHERE v.name = $1 ORDER BY r.id",
+            &[vantage.into()],
+        )?;
+        Ok(rows
+            .iter()
+            .filter_map(|row| {
+                let target = super::parse_target_key(row.text(0))?;
+                Some(ExportedRun {
+                    chain: row.optional_int(7),
+                    run: runfile::Run {
+                        host: target.host,
+                        port: target.port,
+                        protocol: target.protocol.to_string(),
+                        sni: target.sni,
+                        addr: row.text(1).to_owned(),
+                        outcome: row.text(2).to_owned(),
+                        proof: row.text(3).to_owned(),
+                        first: row.int(4),
+                        last: row.int(5),
+                        n: row.int(6),
+                        chain: Vec::new(),
+                    },
+                })
+            })
+            .collect())
     }
 
     /// Everything remembered about `target`, its chains judged at `now`.

@@ -11,7 +11,7 @@ const MIGRATIONS: &[&str] = &["
         not_after BIGINT NOT NULL, is_ca BIGINT NOT NULL);
     CREATE INDEX cert_spki ON cert (spki);
     CREATE TABLE chain (id {id}, sha256 {blob} NOT NULL UNIQUE, leaf BIGINT REFERENCES cert (id),
-        certs TEXT NOT NULL);
+        certs TEXT NOT NULL, path_end BIGINT NOT NULL);
     CREATE INDEX chain_leaf ON chain (leaf);
     CREATE TABLE target (id {id}, name TEXT NOT NULL UNIQUE, host TEXT NOT NULL,
         port BIGINT NOT NULL, tags TEXT NOT NULL);
