@@ -70,7 +70,10 @@ pub(crate) struct Name {
 impl Name {
     /// The name a person would use: common name, else organisation, else the whole.
     pub(crate) fn short(&self) -> &str {
-        self.common_name.as_deref().or(self.organisation.as_deref()).unwrap_or(&self.text)
+        self.common_name
+            .as_deref()
+            .or(self.organisation.as_deref())
+            .unwrap_or(&self.text)
     }
 }
 
@@ -197,15 +200,23 @@ impl Cert {
             return self.ip_names.contains(&ip);
         }
         if self.has_san {
-            return self.dns_names.iter().any(|pattern| matches_name(pattern, host));
+            return self
+                .dns_names
+                .iter()
+                .any(|pattern| matches_name(pattern, host));
         }
-        self.subject.common_name.as_ref().is_some_and(|cn| matches_name(&cn.to_lowercase(), host))
+        self.subject
+            .common_name
+            .as_ref()
+            .is_some_and(|cn| matches_name(&cn.to_lowercase(), host))
     }
 
     /// Whether `host` is covered by a wildcard only.
     pub(crate) fn covers_by_wildcard(&self, host: &str) -> bool {
-        self.covers(host) && !self.dns_names.iter().any(|name| name == host)
-            && host.parse::<IpAddr>().is_err() && self.has_san
+        self.covers(host)
+            && !self.dns_names.iter().any(|name| name == host)
+            && host.parse::<IpAddr>().is_err()
+            && self.has_san
     }
 
     fn take(&mut self, extension: &ParsedExtension<'_>) {
@@ -229,7 +240,10 @@ impl Cert {
                 self.server_auth = Some(usage.server_auth || usage.any);
             }
             ParsedExtension::CertificatePolicies(policies) => {
-                self.policies = policies.iter().map(|p| p.policy_id.to_id_string()).collect();
+                self.policies = policies
+                    .iter()
+                    .map(|p| p.policy_id.to_id_string())
+                    .collect();
             }
             ParsedExtension::NameConstraints(constraints) => {
                 let dns = |subtrees: &Option<Vec<_>>| {
@@ -247,7 +261,10 @@ impl Cert {
             ParsedExtension::SCT(scts) => {
                 self.scts = scts
                     .iter()
-                    .map(|sct| Sct { log: Sha256(*sct.id.key_id), timestamp: sct.timestamp })
+                    .map(|sct| Sct {
+                        log: Sha256(*sct.id.key_id),
+                        timestamp: sct.timestamp,
+                    })
                     .collect();
             }
             ParsedExtension::AuthorityInfoAccess(access) => {
@@ -265,7 +282,10 @@ impl Cert {
 }
 
 /// `part / whole` for seconds. Certificate times fit 2^53 with room to spare.
-#[expect(clippy::cast_precision_loss, reason = "seconds of a certificate's life are below 2^53")]
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "seconds of a certificate's life are below 2^53"
+)]
 pub(crate) fn share(part: i64, whole: i64) -> f64 {
     part as f64 / whole.max(1) as f64
 }
@@ -275,7 +295,9 @@ fn matches_name(pattern: &str, host: &str) -> bool {
     match pattern.strip_prefix("*.") {
         Some(parent) => {
             parent.contains('.')
-                && host.split_once('.').is_some_and(|(label, rest)| !label.is_empty() && rest == parent)
+                && host
+                    .split_once('.')
+                    .is_some_and(|(label, rest)| !label.is_empty() && rest == parent)
         }
         None => pattern == host,
     }
@@ -292,7 +314,9 @@ fn ip(bytes: &[u8]) -> Option<IpAddr> {
     if let Ok(four) = <[u8; 4]>::try_from(bytes) {
         return Some(Ipv4Addr::from(four).into());
     }
-    <[u8; 16]>::try_from(bytes).ok().map(|sixteen| Ipv6Addr::from(sixteen).into())
+    <[u8; 16]>::try_from(bytes)
+        .ok()
+        .map(|sixteen| Ipv6Addr::from(sixteen).into())
 }
 
 fn name(name: &X509Name<'_>) -> Name {
@@ -332,19 +356,35 @@ fn name(name: &X509Name<'_>) -> Name {
         }
     }
     let ev_shaped = category && jurisdiction && organisation.is_some();
-    Name { raw: name.as_raw().to_vec(), common_name, organisation, ev_shaped, text }
+    Name {
+        raw: name.as_raw().to_vec(),
+        common_name,
+        organisation,
+        ev_shaped,
+        text,
+    }
 }
 
 fn key(x509: &X509Certificate<'_>) -> Key {
     let spki = x509.public_key();
     let bits = |n: usize| u32::try_from(n).unwrap_or(0);
     match spki.parsed() {
-        Ok(PublicKey::RSA(rsa)) => Key { kind: KeyKind::Rsa, bits: bits(modulus_bits(rsa.modulus)) },
-        Ok(PublicKey::EC(point)) => Key { kind: KeyKind::Ecdsa, bits: curve_bits(bits(point.key_size())) },
-        _ if spki.algorithm.algorithm.to_id_string() == "1.3.101.112" => {
-            Key { kind: KeyKind::Ed25519, bits: 256 }
-        }
-        _ => Key { kind: KeyKind::Other, bits: 0 },
+        Ok(PublicKey::RSA(rsa)) => Key {
+            kind: KeyKind::Rsa,
+            bits: bits(modulus_bits(rsa.modulus)),
+        },
+        Ok(PublicKey::EC(point)) => Key {
+            kind: KeyKind::Ecdsa,
+            bits: curve_bits(bits(point.key_size())),
+        },
+        _ if spki.algorithm.algorithm.to_id_string() == "1.3.101.112" => Key {
+            kind: KeyKind::Ed25519,
+            bits: 256,
+        },
+        _ => Key {
+            kind: KeyKind::Other,
+            bits: 0,
+        },
     }
 }
 
@@ -368,8 +408,12 @@ fn signature(oid: &str) -> Signature {
         "1.2.840.113549.1.1.5" | "1.3.14.3.2.29" | "1.2.840.10045.4.1" | "1.2.840.10040.4.3" => {
             Signature::Sha1
         }
-        "1.2.840.113549.1.1.10" | "1.2.840.113549.1.1.11" | "1.2.840.113549.1.1.12"
-        | "1.2.840.113549.1.1.13" | "1.2.840.10045.4.3.2" | "1.2.840.10045.4.3.3"
+        "1.2.840.113549.1.1.10"
+        | "1.2.840.113549.1.1.11"
+        | "1.2.840.113549.1.1.12"
+        | "1.2.840.113549.1.1.13"
+        | "1.2.840.10045.4.3.2"
+        | "1.2.840.10045.4.3.3"
         | "1.2.840.10045.4.3.4" => Signature::Sha2,
         _ => Signature::Other,
     }

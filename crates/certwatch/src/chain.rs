@@ -60,7 +60,10 @@ pub(crate) struct IssuerKey {
 
 /// What is untidy about the way the chain was presented.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[expect(clippy::struct_excessive_bools, reason = "four independent observations")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "four independent observations"
+)]
 pub(crate) struct Shape {
     /// Certificates of the path come in another order than the path's.
     pub(crate) disordered: bool,
@@ -83,14 +86,21 @@ pub(crate) struct Judge {
 impl Judge {
     /// A judge with an empty pool.
     pub(crate) fn new(roots: Roots, owners: Owners) -> Self {
-        Self { roots, owners, pool: Pool::default() }
+        Self {
+            roots,
+            owners,
+            pool: Pool::default(),
+        }
     }
 
     /// Judges what was presented at `now`. `None` if its first certificate does not parse: then
     /// there is no leaf, and nothing to judge.
     pub(crate) fn chain(&self, presented: &Presented, now: Unix) -> Option<Chain> {
-        let parsed: Vec<Option<Arc<Cert>>> =
-            presented.ders.iter().map(|der| Cert::parse(der).map(Arc::new)).collect();
+        let parsed: Vec<Option<Arc<Cert>>> = presented
+            .ders
+            .iter()
+            .map(|der| Cert::parse(der).map(Arc::new))
+            .collect();
         parsed.first()?.as_ref()?;
         let unparseable = parsed.iter().filter(|cert| cert.is_none()).count();
         let certs: Vec<Arc<Cert>> = parsed.into_iter().flatten().collect();
@@ -98,7 +108,9 @@ impl Judge {
         let leaf = &certs[0];
         let best = &paths.best;
         let level = Level::of(leaf);
-        let owner = self.owners.of(leaf, best.issuer().map(Arc::as_ref), best.root.as_deref());
+        let owner = self
+            .owners
+            .of(leaf, best.issuer().map(Arc::as_ref), best.root.as_deref());
         Some(Chain {
             hash: presented.hash(),
             unparseable,
@@ -118,12 +130,23 @@ impl Judge {
     /// CCADB and the pair table vouch for white labels.
     fn foreign(&self, path: &Path, owner: &Owner) -> Vec<Sha256> {
         let comparable = owner.basis == Basis::Root
-            && path.root.as_ref().is_some_and(|root| root.subject.organisation.is_some());
+            && path
+                .root
+                .as_ref()
+                .is_some_and(|root| root.subject.organisation.is_some());
         let differs = |ca: &&Arc<Cert>| {
             ca.subject.organisation.is_some() && self.owners.by_name(&ca.subject) != owner.name
         };
-        let suspects = if comparable { path.intermediates() } else { &[] };
-        suspects.iter().filter(differs).map(|ca| ca.sha256).collect()
+        let suspects = if comparable {
+            path.intermediates()
+        } else {
+            &[]
+        };
+        suspects
+            .iter()
+            .filter(differs)
+            .map(|ca| ca.sha256)
+            .collect()
     }
 
     /// Remembers the CA certificates of a chain for completing later ones.
@@ -152,7 +175,8 @@ impl Chain {
     /// When the first certificate of the valid path ends; 0 without a valid path.
     pub(crate) fn path_end(&self) -> Unix {
         let path = self.paths.valid.first();
-        path.and_then(|path| path.certs.iter().map(|cert| cert.not_after).min()).unwrap_or(0)
+        path.and_then(|path| path.certs.iter().map(|cert| cert.not_after).min())
+            .unwrap_or(0)
     }
 
     /// The name of the certificate that signed the leaf.
@@ -179,7 +203,10 @@ fn shape(certs: &[Arc<Cert>], paths: &Paths) -> Shape {
     let in_order: Vec<usize> = places.iter().copied().flatten().collect();
     let on_a_path = |cert: &Arc<Cert>| {
         std::iter::once(best).chain(&paths.valid).any(|path| {
-            path.certs.iter().chain(&path.root).any(|used| used.spki == cert.spki)
+            path.certs
+                .iter()
+                .chain(&path.root)
+                .any(|used| used.spki == cert.spki)
         })
     };
     Shape {

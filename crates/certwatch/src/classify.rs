@@ -48,7 +48,14 @@ pub(crate) fn classify(
     }
     if !known {
         let before = old.map(|old| old.chain.as_ref());
-        findings.extend(properties::rows(history, before, observation, chain, knowledge, now));
+        findings.extend(properties::rows(
+            history,
+            before,
+            observation,
+            chain,
+            knowledge,
+            now,
+        ));
         findings.extend(legacy(history, observation));
     }
     findings.extend(rejected_or_bad(history, chain, knowledge));
@@ -97,7 +104,11 @@ fn without_chain(history: &History, observation: &Observation) -> Vec<Finding> {
         )],
         Outcome::CertUnparseable => vec![Finding::new(
             Code::CERT_UNPARSEABLE,
-            if had_chain { Severity::Warning } else { Severity::Notice },
+            if had_chain {
+                Severity::Warning
+            } else {
+                Severity::Notice
+            },
             "the certificate presented cannot be parsed; its bytes are kept",
         )],
         _ => Vec::new(),
@@ -106,7 +117,9 @@ fn without_chain(history: &History, observation: &Observation) -> Vec<Finding> {
 
 /// Row 24: the protocol fell to one without proof of key.
 fn legacy(history: &History, observation: &Observation) -> Option<Finding> {
-    let Outcome::Legacy { version, suite } = observation.outcome else { return None };
+    let Outcome::Legacy { version, suite } = observation.outcome else {
+        return None;
+    };
     (!history.sightings.is_empty()).then(|| {
         Finding::new(
             Code::TLS_LEGACY,
@@ -160,14 +173,27 @@ fn rejected_or_bad(history: &History, chain: &Chain, knowledge: &Knowledge) -> V
 
 fn broken_pins(history: &History, chain: &Chain) -> Vec<Finding> {
     let broken = |pin: &Pin| match pin {
-        Pin::LeafKey(key) => (chain.leaf().spki != *key)
-            .then(|| format!("pinned to leaf key {}, now {}", key.short(), chain.leaf().spki.short())),
-        Pin::IssuerKey(key) => (chain.issuer.id != *key)
-            .then(|| format!("pinned to issuer key {}, now {}", key.short(), chain.issuer.id.short())),
-        Pin::Owner(owner) => (chain.owner.name != *owner)
-            .then(|| format!("pinned to {owner}, now {}", chain.owner)),
+        Pin::LeafKey(key) => (chain.leaf().spki != *key).then(|| {
+            format!(
+                "pinned to leaf key {}, now {}",
+                key.short(),
+                chain.leaf().spki.short()
+            )
+        }),
+        Pin::IssuerKey(key) => (chain.issuer.id != *key).then(|| {
+            format!(
+                "pinned to issuer key {}, now {}",
+                key.short(),
+                chain.issuer.id.short()
+            )
+        }),
+        Pin::Owner(owner) => {
+            (chain.owner.name != *owner).then(|| format!("pinned to {owner}, now {}", chain.owner))
+        }
         Pin::Root(key) => (chain.anchor() != Some(*key)).then(|| {
-            let now = chain.anchor().map_or_else(|| "none".to_owned(), |key| key.short());
+            let now = chain
+                .anchor()
+                .map_or_else(|| "none".to_owned(), |key| key.short());
             format!("pinned to root key {}, now {now}", key.short())
         }),
     };
@@ -191,7 +217,9 @@ fn combine(findings: &mut [Finding]) {
         match finding.code {
             Code::LEVEL_DOWN_EV if unseen || owner || odd => finding.severity = Severity::Critical,
             Code::SCT_GONE if unseen || owner || odd => finding.severity = Severity::Critical,
-            Code::LEVEL_DOWN_OV if owner => finding.severity = finding.severity.max(Severity::Warning),
+            Code::LEVEL_DOWN_OV if owner => {
+                finding.severity = finding.severity.max(Severity::Warning)
+            }
             _ => {}
         }
     }
@@ -207,8 +235,15 @@ fn exempt(
     now: Unix,
 ) {
     const UNCAPPED: &[Code] = &[
-        Code::LOCAL_ROOT, Code::KNOWN_BAD, Code::LEAF_IS_CA, Code::EXPIRING, Code::EXPIRING_NOW,
-        Code::PATH_EXPIRING, Code::REJECTED_KEY, Code::PIN_BROKEN, Code::STARTTLS_GONE,
+        Code::LOCAL_ROOT,
+        Code::KNOWN_BAD,
+        Code::LEAF_IS_CA,
+        Code::EXPIRING,
+        Code::EXPIRING_NOW,
+        Code::PATH_EXPIRING,
+        Code::REJECTED_KEY,
+        Code::PIN_BROKEN,
+        Code::STARTTLS_GONE,
     ];
     let learning = knowledge.learning && history.is_learning(now);
     for finding in findings {

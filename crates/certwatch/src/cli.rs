@@ -405,11 +405,17 @@ fn parse_since(text: &str) -> Result<Unix, String> {
 fn parse_within(text: &str) -> Result<Within, String> {
     let wrong = || format!("`{text}` is neither a span such as 30d nor a share such as 20%");
     if let Some(number) = text.strip_suffix('%') {
-        let percent: f64 = number.parse().ok().filter(|p| (0.0..=100.0).contains(p)).ok_or_else(wrong)?;
+        let percent: f64 = number
+            .parse()
+            .ok()
+            .filter(|p| (0.0..=100.0).contains(p))
+            .ok_or_else(wrong)?;
         return Ok(Within::Share(percent / 100.0));
     }
     let Span(span) = text.parse().map_err(|_unit| wrong())?;
-    Ok(Within::Seconds(i64::try_from(span.as_secs()).map_err(|_overflow| wrong())?))
+    Ok(Within::Seconds(
+        i64::try_from(span.as_secs()).map_err(|_overflow| wrong())?,
+    ))
 }
 
 #[cfg(test)]
@@ -423,11 +429,24 @@ mod tests {
         root.build();
         root.clone().debug_assert();
         for command in root.get_subcommands().chain([&root]) {
-            assert!(command.get_about().is_some(), "{} lacks help", command.get_name());
+            assert!(
+                command.get_about().is_some(),
+                "{} lacks help",
+                command.get_name()
+            );
             for arg in command.get_arguments() {
-                assert!(arg.get_help().is_some(), "{} {} lacks help", command.get_name(), arg.get_id());
+                assert!(
+                    arg.get_help().is_some(),
+                    "{} {} lacks help",
+                    command.get_name(),
+                    arg.get_id()
+                );
                 if arg.get_action().takes_values() {
-                    assert!(arg.get_value_names().is_some(), "{} lacks a value name", arg.get_id());
+                    assert!(
+                        arg.get_value_names().is_some(),
+                        "{} lacks a value name",
+                        arg.get_id()
+                    );
                 }
             }
         }

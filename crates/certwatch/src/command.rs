@@ -31,14 +31,21 @@ mod watch;
 
 pub(crate) const TOOL: Tool = Tool {
     name: "certwatch",
-    manual: Manual { tool: include_str!("../../../docs/man/certwatch.8.md"), config: None },
+    manual: Manual {
+        tool: include_str!("../../../docs/man/certwatch.8.md"),
+        config: None,
+    },
 };
 
 /// Runs one command.
 pub(crate) fn run(cli: Cli, context: &Context) -> Result<Exit, Error> {
-    let Some(settings) = config::load(&cli, context)? else { return Ok(Exit::Done) };
+    let Some(settings) = config::load(&cli, context)? else {
+        return Ok(Exit::Done);
+    };
     let Some(command) = cli.command else {
-        return Err(Error::Usage("no command given; `certwatch --help` lists them".to_owned()));
+        return Err(Error::Usage(
+            "no command given; `certwatch --help` lists them".to_owned(),
+        ));
     };
     match command {
         Command::Check(args) => check::run(&args, &settings),
@@ -73,10 +80,22 @@ fn print_event(out: &mut Out, event: &Event) -> std::io::Result<()> {
         when::rfc3339(event.at)
     )?;
     for finding in &event.findings {
-        writeln!(out, "  {:8} {}: {}", finding.severity, finding.code, Escaped::text(&finding.text))?;
+        writeln!(
+            out,
+            "  {:8} {}: {}",
+            finding.severity,
+            finding.code,
+            Escaped::text(&finding.text)
+        )?;
     }
     if !event.note.is_empty() {
-        writeln!(out, "  {} by {}: {}", event.state, Escaped::text(&event.who), Escaped::text(&event.note))?;
+        writeln!(
+            out,
+            "  {} by {}: {}",
+            event.state,
+            Escaped::text(&event.who),
+            Escaped::text(&event.note)
+        )?;
     }
     Ok(())
 }
@@ -97,14 +116,19 @@ fn event_json(event: &Event) -> serde_json::Value {
 /// A stored target name as people write it.
 fn display_key(key: &str) -> String {
     let mut parts = key.split('|');
-    let (Some(host), Some(port), Some(protocol)) = (parts.next(), parts.next(), parts.next()) else {
+    let (Some(host), Some(port), Some(protocol)) = (parts.next(), parts.next(), parts.next())
+    else {
         return key.to_owned();
     };
     let sni = parts.next().filter(|sni| !sni.is_empty());
     let text = match (port.parse(), protocol.parse()) {
-        (Ok(port), Ok(protocol)) => {
-            Target { host: host.to_owned(), port, protocol, sni: None }.to_string()
+        (Ok(port), Ok(protocol)) => Target {
+            host: host.to_owned(),
+            port,
+            protocol,
+            sni: None,
         }
+        .to_string(),
         _ => key.to_owned(),
     };
     match sni {
@@ -114,16 +138,14 @@ fn display_key(key: &str) -> String {
 }
 
 /// The id of the stored target the user means: exactly it, or the only one with its host and port.
-fn find_target(
-    store: &mut crate::store::Store,
-    wanted: &Target,
-) -> Result<(i64, Target), Error> {
+fn find_target(store: &mut crate::store::Store, wanted: &Target) -> Result<(i64, Target), Error> {
     let all = store.targets()?;
     if let Some((id, target, _)) = all.iter().find(|(_, target, _)| target == wanted) {
         return Ok((*id, target.clone()));
     }
-    let mut same =
-        all.iter().filter(|(_, t, _)| t.host == wanted.host && t.port == wanted.port);
+    let mut same = all
+        .iter()
+        .filter(|(_, t, _)| t.host == wanted.host && t.port == wanted.port);
     match (same.next(), same.next()) {
         (Some((id, target, _)), None) => Ok((*id, target.clone())),
         _ => Err(Error::UnknownTarget(wanted.to_string())),

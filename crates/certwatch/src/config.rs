@@ -117,9 +117,20 @@ fn resolve(
     let layer = &loaded.layer;
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let default_threads = u32::try_from(cores).unwrap_or(1);
-    let targets = resolver.value("targets", "file", None, layer.targets.clone(), TARGETS.into());
-    let vantage =
-        resolver.value("vantage", "vantage", flags.vantage.clone(), layer.vantage.clone(), host_name());
+    let targets = resolver.value(
+        "targets",
+        "file",
+        None,
+        layer.targets.clone(),
+        TARGETS.into(),
+    );
+    let vantage = resolver.value(
+        "vantage",
+        "vantage",
+        flags.vantage.clone(),
+        layer.vantage.clone(),
+        host_name(),
+    );
     let store = resolver.value(
         "store.place",
         "store",
@@ -127,8 +138,12 @@ fn resolve(
         layer.store.place.clone(),
         STORE.to_owned(),
     );
-    let root_cert =
-        resolver.optional("store.root-cert", "root_cert", None, layer.store.root_cert.clone());
+    let root_cert = resolver.optional(
+        "store.root-cert",
+        "root_cert",
+        None,
+        layer.store.root_cert.clone(),
+    );
     let password_file = resolver.optional(
         "store.password-file",
         "password_file",
@@ -151,12 +166,34 @@ fn resolve(
     );
     let second = Span(Duration::from_secs(1));
     let ten = Span(Duration::from_secs(10));
-    let deadline = resolver.value("probe.deadline", "deadline", None, layer.probe.deadline.clone(), ten);
-    let pause = resolver.value("probe.pause", "pause", None, layer.probe.pause.clone(), second);
-    let in_flight =
-        resolver.value("probe.in-flight", "concurrency", None, layer.probe.in_flight.clone(), 256);
-    let threads =
-        resolver.value("probe.threads", "threads", None, layer.probe.threads.clone(), default_threads);
+    let deadline = resolver.value(
+        "probe.deadline",
+        "deadline",
+        None,
+        layer.probe.deadline.clone(),
+        ten,
+    );
+    let pause = resolver.value(
+        "probe.pause",
+        "pause",
+        None,
+        layer.probe.pause.clone(),
+        second,
+    );
+    let in_flight = resolver.value(
+        "probe.in-flight",
+        "concurrency",
+        None,
+        layer.probe.in_flight.clone(),
+        256,
+    );
+    let threads = resolver.value(
+        "probe.threads",
+        "threads",
+        None,
+        layer.probe.threads.clone(),
+        default_threads,
+    );
     let expiring = resolver.value(
         "thresholds.expiring",
         "expiring",
@@ -171,13 +208,20 @@ fn resolve(
         layer.thresholds.expiring_now.clone(),
         0.07,
     );
-    for (key, share) in [("thresholds.expiring", expiring), ("thresholds.expiring-now", expiring_now)] {
+    for (key, share) in [
+        ("thresholds.expiring", expiring),
+        ("thresholds.expiring-now", expiring_now),
+    ] {
         if !(0.0..=1.0).contains(&share) {
             return Err(resolver.mistake(key, "a share of the lifetime is between 0 and 1"));
         }
     }
     if in_flight == 0 || threads == 0 {
-        let key = if in_flight == 0 { "probe.in-flight" } else { "probe.threads" };
+        let key = if in_flight == 0 {
+            "probe.in-flight"
+        } else {
+            "probe.threads"
+        };
         return Err(resolver.mistake(key, "must be at least 1"));
     }
     if deadline.0.is_zero() {
@@ -204,7 +248,10 @@ fn resolve(
         targets,
         vantage,
         store,
-        login: Login { root_cert, password_file },
+        login: Login {
+            root_cert,
+            password_file,
+        },
         public_roots,
         local_roots,
         sweep: sweep::Options {
@@ -238,7 +285,10 @@ impl Settings {
 
     /// A judge that knows only the roots and the aliases.
     pub(crate) fn judge(&self) -> Result<Judge, Error> {
-        Ok(Judge::new(self.roots()?, Owners::new(&self.aliases, Ccadb::default())))
+        Ok(Judge::new(
+            self.roots()?,
+            Owners::new(&self.aliases, Ccadb::default()),
+        ))
     }
 
     pub(crate) fn open(&self, how: Open) -> Result<Store, Error> {
@@ -247,8 +297,7 @@ impl Settings {
 
     /// A judge that knows what the store knows.
     pub(crate) fn judge_with(&self, store: &mut Store) -> Result<Judge, Error> {
-        let mut judge =
-            Judge::new(self.roots()?, Owners::new(&self.aliases, store.ccadb()?));
+        let mut judge = Judge::new(self.roots()?, Owners::new(&self.aliases, store.ccadb()?));
         for der in store.ca_certificates()? {
             if let Some(cert) = crate::cert::Cert::parse(&der) {
                 judge.pool.add(&std::sync::Arc::new(cert));
@@ -259,5 +308,8 @@ impl Settings {
 }
 
 fn host_name() -> String {
-    rustix::system::uname().nodename().to_string_lossy().into_owned()
+    rustix::system::uname()
+        .nodename()
+        .to_string_lossy()
+        .into_owned()
 }

@@ -52,7 +52,11 @@ pub(crate) enum DbError {
         source: tokio_postgres::Error,
     },
     #[error("store {place}: {reason}")]
-    Unusable { place: String, reason: String, hint: Option<String> },
+    Unusable {
+        place: String,
+        reason: String,
+        hint: Option<String>,
+    },
     #[error("store {place}: {reason}")]
     Configuration { place: String, reason: String },
 }

@@ -55,7 +55,11 @@ impl FromStr for Sha256 {
     /// Accepts hex of either case, with or without colons, as CCADB and OpenSSL print it.
     fn from_str(text: &str) -> Result<Self, String> {
         let digits: Vec<u8> = text.bytes().filter(|&b| b != b':').collect();
-        let nibble = |b: u8| char::from(b).to_digit(16).and_then(|d| u8::try_from(d).ok());
+        let nibble = |b: u8| {
+            char::from(b)
+                .to_digit(16)
+                .and_then(|d| u8::try_from(d).ok())
+        };
         let bytes: Option<Vec<u8>> = digits
             .chunks(2)
             .map(|pair| match pair {

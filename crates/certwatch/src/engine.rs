@@ -86,7 +86,14 @@ pub(crate) struct Parts {
 impl Engine {
     /// Prepares for sweeps over `entries`: registers them and loads what is known of each.
     pub(crate) fn new(parts: Parts, now: Unix) -> Result<Self, DbError> {
-        let Parts { mut store, mut judge, vantage, entries, rules, thresholds } = parts;
+        let Parts {
+            mut store,
+            mut judge,
+            vantage,
+            entries,
+            rules,
+            thresholds,
+        } = parts;
         for der in store.ca_certificates()? {
             if let Some(cert) = crate::cert::Cert::parse(&der) {
                 judge.pool.add(&Arc::new(cert));
@@ -110,13 +117,25 @@ impl Engine {
                 })
                 .collect::<Result<Vec<_>, DbError>>()
         })?;
-        let positions: HashMap<i64, usize> =
-            entries.iter().enumerate().map(|(at, (id, _))| (*id, at)).collect();
+        let positions: HashMap<i64, usize> = entries
+            .iter()
+            .enumerate()
+            .map(|(at, (id, _))| (*id, at))
+            .collect();
         let mut index = HashMap::with_capacity(entries.len());
         for latest in store.latest_runs(vantage_id)? {
-            let Some(at) = positions.get(&latest.target) else { continue };
-            let Some(outcome) = Outcome::parse(&latest.outcome) else { continue };
-            let slot = Slot { run: latest.run, chain: latest.chain, outcome, alarm: latest.alarm };
+            let Some(at) = positions.get(&latest.target) else {
+                continue;
+            };
+            let Some(outcome) = Outcome::parse(&latest.outcome) else {
+                continue;
+            };
+            let slot = Slot {
+                run: latest.run,
+                chain: latest.chain,
+                outcome,
+                alarm: latest.alarm,
+            };
             index.insert((*at, latest.addr.parse().ok()), slot);
         }
         let mut seen = vec![false; entries.len()];
@@ -153,7 +172,10 @@ impl Engine {
 
     /// The targets in the order their indexes refer to.
     pub(crate) fn targets(&self) -> Vec<crate::target::Target> {
-        self.entries.iter().map(|(_, entry)| entry.target.clone()).collect()
+        self.entries
+            .iter()
+            .map(|(_, entry)| entry.target.clone())
+            .collect()
     }
 
     pub(crate) fn store(&mut self) -> &mut Store {
@@ -183,7 +205,11 @@ impl Engine {
             self.batched = 0;
             return taken;
         }
-        if self.batched >= BATCH { self.flush() } else { Ok(()) }
+        if self.batched >= BATCH {
+            self.flush()
+        } else {
+            Ok(())
+        }
     }
 
     /// Commits what is pending.
@@ -260,7 +286,10 @@ impl Engine {
             }
             None => None,
         };
-        let old = observation.chain.as_deref().and_then(|chain| history.old(observation, chain));
+        let old = observation
+            .chain
+            .as_deref()
+            .and_then(|chain| history.old(observation, chain));
         let old_hash = old.map(|old| old.chain.hash);
         let knowledge = self.knowledge(observation, &history, &entry)?;
         let mut findings = classify(&history, observation, &knowledge, now);
@@ -279,7 +308,8 @@ impl Engine {
             history.absorb(observation, &findings);
             self.store.set_issuers(target_id, &history.issuers)?;
             if matches!(chain.paths.trust, Trust::Valid) {
-                self.store.saw_issuer(&chain.issuer.id, &entry.target.host, now)?;
+                self.store
+                    .saw_issuer(&chain.issuer.id, &entry.target.host, now)?;
             }
             self.seen[key.0] = true;
             if let Some(id) = chain_id {
@@ -324,7 +354,12 @@ impl Engine {
                 alarm,
             })?
         };
-        let slot = Slot { run, chain: hash, outcome: observation.outcome.clone(), alarm };
+        let slot = Slot {
+            run,
+            chain: hash,
+            outcome: observation.outcome.clone(),
+            alarm,
+        };
         self.index.insert(key, slot);
         Ok(())
     }
@@ -339,7 +374,9 @@ impl Engine {
     ) -> Result<(), DbError> {
         let (target_id, entry) = self.entries[at].clone();
         let history = self.history(at, now)?;
-        let found = self.store.judged(chain_id, &self.judge, &mut self.cache, now)?;
+        let found = self
+            .store
+            .judged(chain_id, &self.judge, &mut self.cache, now)?;
         let Some(chain) = found else { return Ok(()) };
         let observation = Observation {
             target: entry.target.clone(),
@@ -366,7 +403,8 @@ impl Engine {
         if !self.seen[at] {
             return Ok(History::default());
         }
-        self.store.history(self.entries[at].0, &self.judge, &mut self.cache, now)
+        self.store
+            .history(self.entries[at].0, &self.judge, &mut self.cache, now)
     }
 
     fn event(
@@ -416,13 +454,18 @@ impl Engine {
             expiring_now_share: self.thresholds.1,
             ..Knowledge::default()
         };
-        let Some(chain) = observation.chain.as_deref() else { return Ok(knowledge) };
+        let Some(chain) = observation.chain.as_deref() else {
+            return Ok(knowledge);
+        };
         let issuer = chain.path().issuer();
         knowledge.issuer_on_record = issuer.is_some_and(|issuer| ccadb.knows(issuer));
         knowledge.known_bad = distrusted::reason(chain, &self.distrusted);
         let leaf = chain.leaf();
         knowledge.own_key = self.store.is_own_key(&leaf.spki)?;
-        let known = history.sightings.iter().any(|s| s.chain.leaf().spki == leaf.spki);
+        let known = history
+            .sightings
+            .iter()
+            .any(|s| s.chain.leaf().spki == leaf.spki);
         if !known {
             knowledge.key_elsewhere = self.store.key_elsewhere(leaf, &observation.target)?;
         }
@@ -478,9 +521,15 @@ impl Slot {
 /// another one.
 fn changed_recently(history: &History, chain: &Chain, now: Unix) -> bool {
     let leaf = chain.leaf().sha256;
-    let mine = history.sightings.iter().filter(|s| s.chain.leaf().sha256 == leaf);
+    let mine = history
+        .sightings
+        .iter()
+        .filter(|s| s.chain.leaf().sha256 == leaf);
     let first = mine.map(|s| s.first).min().unwrap_or(now);
-    let others = history.sightings.iter().any(|s| s.chain.leaf().sha256 != leaf);
+    let others = history
+        .sightings
+        .iter()
+        .any(|s| s.chain.leaf().sha256 != leaf);
     others && now - first < UNSETTLED
 }
 
@@ -516,19 +565,24 @@ pub(crate) fn review_vantages(
                 outcome: Outcome::Ok,
                 proof: crate::outcome::Proof::None,
                 chain: Some(Arc::clone(&sighting.chain)),
-                };
+            };
             let mut findings = classify(&history, &observation, &Knowledge::default(), now);
             findings.retain(|finding| finding.code == Code::SPLIT_VANTAGE);
             if findings.is_empty() {
                 continue;
             }
-            let old = history.old(&observation, &sighting.chain).map(|old| old.chain.hash);
+            let old = history
+                .old(&observation, &sighting.chain)
+                .map(|old| old.chain.hash);
             let old_chain = match old {
                 Some(hash) => store.chain_id(&hash)?,
                 None => None,
             };
             let new_chain = store.chain_id(&sighting.chain.hash)?;
-            let vantage_id = vantages.iter().find(|(_, name)| *name == vantage).map_or(0, |(id, _)| *id);
+            let vantage_id = vantages
+                .iter()
+                .find(|(_, name)| *name == vantage)
+                .map_or(0, |(id, _)| *id);
             let event = NewEvent {
                 target: id,
                 vantage: vantage_id,

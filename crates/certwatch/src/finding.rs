@@ -42,9 +42,10 @@ impl FromStr for Severity {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        Self::ALL.into_iter().find(|severity| severity.word() == text).ok_or_else(|| {
-            format!("`{text}` is no severity (info, notice, warning, critical)")
-        })
+        Self::ALL
+            .into_iter()
+            .find(|severity| severity.word() == text)
+            .ok_or_else(|| format!("`{text}` is no severity (info, notice, warning, critical)"))
     }
 }
 
@@ -131,7 +132,10 @@ impl Code {
 
     /// Its row in the decision table.
     pub(crate) fn row(self) -> u8 {
-        Self::ALL.iter().find(|(code, _)| *code == self).map_or(0, |(_, row)| *row)
+        Self::ALL
+            .iter()
+            .find(|(code, _)| *code == self)
+            .map_or(0, |(_, row)| *row)
     }
 }
 
@@ -167,7 +171,12 @@ pub(crate) struct Finding {
 
 impl Finding {
     pub(crate) fn new(code: Code, severity: Severity, text: impl Into<String>) -> Self {
-        Self { code, severity, text: text.into(), evidence: None }
+        Self {
+            code,
+            severity,
+            text: text.into(),
+            evidence: None,
+        }
     }
 
     pub(crate) fn about(mut self, certificate: Sha256) -> Self {

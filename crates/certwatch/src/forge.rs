@@ -48,7 +48,16 @@ const ANY: &[u64] = &[2, 5, 29, 32, 0];
 impl<'a> Leaf<'a> {
     pub(crate) fn new(name: &'a str, key: &'a str, from: Unix) -> Self {
         let names = vec![name];
-        Self { names, key, from, days: 90, policy: DV, scts: 2, is_ca: false, server_auth: true }
+        Self {
+            names,
+            key,
+            from,
+            days: 90,
+            policy: DV,
+            scts: 2,
+            is_ca: false,
+            server_auth: true,
+        }
     }
 }
 
@@ -56,12 +65,15 @@ impl<'a> Leaf<'a> {
 fn key(name: &str) -> &'static KeyPair {
     static KEYS: LazyLock<Mutex<HashMap<String, &'static KeyPair>>> = LazyLock::new(Mutex::default);
     let mut keys = KEYS.lock().unwrap();
-    keys.entry(name.to_owned()).or_insert_with(|| Box::leak(Box::new(KeyPair::generate().unwrap())))
+    keys.entry(name.to_owned())
+        .or_insert_with(|| Box::leak(Box::new(KeyPair::generate().unwrap())))
 }
 
 fn set_dates(params: &mut CertificateParams, from: Unix, to: Unix) {
-    params.not_before = rcgen::date_time_ymd(1970, 1, 1) + std::time::Duration::from_secs(from.unsigned_abs());
-    params.not_after = rcgen::date_time_ymd(1970, 1, 1) + std::time::Duration::from_secs(to.unsigned_abs());
+    params.not_before =
+        rcgen::date_time_ymd(1970, 1, 1) + std::time::Duration::from_secs(from.unsigned_abs());
+    params.not_after =
+        rcgen::date_time_ymd(1970, 1, 1) + std::time::Duration::from_secs(to.unsigned_abs());
 }
 
 fn der_oid(oid: &[u64]) -> Vec<u8> {
@@ -116,7 +128,9 @@ fn ca_params(name: &str, organisation: &str, from: Unix, to: Unix) -> Certificat
     params.distinguished_name = rcgen::DistinguishedName::new();
     params.distinguished_name.push(DnType::CommonName, name);
     if !organisation.is_empty() {
-        params.distinguished_name.push(DnType::OrganizationName, organisation);
+        params
+            .distinguished_name
+            .push(DnType::OrganizationName, organisation);
     }
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
@@ -127,11 +141,19 @@ fn ca_params(name: &str, organisation: &str, from: Unix, to: Unix) -> Certificat
 
 /// A root valid from 2020 to 2045.
 pub(crate) fn root(name: &str, organisation: &str) -> Ca {
-    let (from, to) = (when::parse("2020-01-01").unwrap(), when::parse("2045-01-01").unwrap());
+    let (from, to) = (
+        when::parse("2020-01-01").unwrap(),
+        when::parse("2045-01-01").unwrap(),
+    );
     let params = ca_params(name, organisation, from, to);
     let key = key(name);
     let der = params.self_signed(key).unwrap().der().to_vec().into();
-    Ca { der, params, key, above: Vec::new() }
+    Ca {
+        der,
+        params,
+        key,
+        above: Vec::new(),
+    }
 }
 
 impl Ca {
@@ -142,16 +164,30 @@ impl Ca {
         params.custom_extensions.push(policy(ANY));
         let key = key(name);
         let issuer = Issuer::from_params(&self.params, self.key);
-        let der: Arc<[u8]> = params.signed_by(key, &issuer).unwrap().der().to_vec().into();
+        let der: Arc<[u8]> = params
+            .signed_by(key, &issuer)
+            .unwrap()
+            .der()
+            .to_vec()
+            .into();
         let mut above = vec![Arc::clone(&der)];
         above.extend(self.above.iter().cloned());
-        Ca { der, params, key, above }
+        Ca {
+            der,
+            params,
+            key,
+            above,
+        }
     }
 
     /// What a server with such a leaf presents.
     pub(crate) fn issue(&self, leaf: &Leaf<'_>) -> Presented {
         let issuer = Issuer::from_params(&self.params, self.key);
-        let der = leaf_params(leaf).signed_by(key(leaf.key), &issuer).unwrap().der().to_vec();
+        let der = leaf_params(leaf)
+            .signed_by(key(leaf.key), &issuer)
+            .unwrap()
+            .der()
+            .to_vec();
         let mut ders = vec![Arc::from(der)];
         ders.extend(self.above.iter().cloned());
         Presented { ders }
@@ -160,15 +196,23 @@ impl Ca {
 
 /// A self-signed leaf.
 pub(crate) fn self_signed(leaf: &Leaf<'_>) -> Presented {
-    let der = leaf_params(leaf).self_signed(key(leaf.key)).unwrap().der().to_vec();
-    Presented { ders: vec![Arc::from(der)] }
+    let der = leaf_params(leaf)
+        .self_signed(key(leaf.key))
+        .unwrap()
+        .der()
+        .to_vec();
+    Presented {
+        ders: vec![Arc::from(der)],
+    }
 }
 
 fn leaf_params(leaf: &Leaf<'_>) -> CertificateParams {
     let names: Vec<String> = leaf.names.iter().map(|name| (*name).to_owned()).collect();
     let mut params = CertificateParams::new(names).unwrap();
     params.distinguished_name = rcgen::DistinguishedName::new();
-    params.distinguished_name.push(DnType::CommonName, leaf.names[0]);
+    params
+        .distinguished_name
+        .push(DnType::CommonName, leaf.names[0]);
     params.extended_key_usages = vec![if leaf.server_auth {
         ExtendedKeyUsagePurpose::ServerAuth
     } else {
@@ -192,9 +236,14 @@ fn leaf_params(leaf: &Leaf<'_>) -> CertificateParams {
 pub(crate) fn judge(public: &[&Ca], local: &[&Ca]) -> Judge {
     let ders = |cas: &[&Ca]| -> Vec<Vec<u8>> { cas.iter().map(|ca| ca.der.to_vec()).collect() };
     let (public, local) = (ders(public), ders(local));
-    let roots =
-        Roots::new(public.iter().map(Vec::as_slice), local.iter().map(Vec::as_slice));
-    Judge::new(roots, Owners::new(&std::collections::BTreeMap::new(), Ccadb::default()))
+    let roots = Roots::new(
+        public.iter().map(Vec::as_slice),
+        local.iter().map(Vec::as_slice),
+    );
+    Judge::new(
+        roots,
+        Owners::new(&std::collections::BTreeMap::new(), Ccadb::default()),
+    )
 }
 
 /// An observation of `chain` at `host` (`NAME[:PORT]`).

@@ -105,9 +105,16 @@ impl History {
     /// Shares of the lifetime left at which this target's leaves were replaced, oldest first.
     pub(crate) fn renewals(&self) -> Vec<f64> {
         let mut leaves: Vec<(Unix, &Arc<Chain>)> = Vec::new();
-        for sighting in self.sightings.iter().filter(|s| !self.is_rejected(&s.chain)) {
+        for sighting in self
+            .sightings
+            .iter()
+            .filter(|s| !self.is_rejected(&s.chain))
+        {
             let leaf = sighting.chain.leaf().sha256;
-            match leaves.iter_mut().find(|(_, chain)| chain.leaf().sha256 == leaf) {
+            match leaves
+                .iter_mut()
+                .find(|(_, chain)| chain.leaf().sha256 == leaf)
+            {
                 Some((first, _)) => *first = sighting.first.min(*first),
                 None => leaves.push((sighting.first, &sighting.chain)),
             }
@@ -142,18 +149,25 @@ impl History {
     }
 
     pub(crate) fn has_learned(&self, issuer: &Sha256) -> bool {
-        self.issuers.iter().any(|known| known.learned && known.key == *issuer)
+        self.issuers
+            .iter()
+            .any(|known| known.learned && known.key == *issuer)
     }
 
     /// Whether this owner issued for the target before, by an issuer that is not pending.
     pub(crate) fn knows_owner(&self, owner: &str) -> bool {
-        self.issuers.iter().any(|known| known.learned && known.owner == owner)
+        self.issuers
+            .iter()
+            .any(|known| known.learned && known.owner == owner)
     }
 
     /// When the target last changed from one owner to another.
     pub(crate) fn last_owner_change(&self) -> Option<Unix> {
-        let mut runs: Vec<&Sighting> =
-            self.sightings.iter().filter(|s| !self.is_rejected(&s.chain)).collect();
+        let mut runs: Vec<&Sighting> = self
+            .sightings
+            .iter()
+            .filter(|s| !self.is_rejected(&s.chain))
+            .collect();
         runs.sort_by_key(|s| s.first);
         runs.windows(2)
             .filter(|pair| pair[0].chain.owner != pair[1].chain.owner)
@@ -163,7 +177,9 @@ impl History {
 
     /// Takes an observation into the history after it was judged.
     pub(crate) fn absorb(&mut self, observation: &Observation, findings: &[Finding]) {
-        let Some(chain) = &observation.chain else { return };
+        let Some(chain) = &observation.chain else {
+            return;
+        };
         let at = observation.at;
         let place = |s: &Sighting| {
             s.vantage == observation.vantage
@@ -202,9 +218,15 @@ impl History {
         let calm = worst.is_none_or(|severity| severity <= Severity::Notice);
         let trustworthy = chain.paths.trust.is_path_valid() || self.sightings.len() <= 1;
         let accepted = self.verdicts.accepted.contains(&chain.hash);
-        let alone_long = self.served_alone_since(chain).is_some_and(|since| at - since > lifetime / 3);
+        let alone_long = self
+            .served_alone_since(chain)
+            .is_some_and(|since| at - since > lifetime / 3);
         let learned = accepted || (trustworthy && (calm || alone_long));
-        match self.issuers.iter_mut().find(|known| known.key == chain.issuer.id) {
+        match self
+            .issuers
+            .iter_mut()
+            .find(|known| known.key == chain.issuer.id)
+        {
             Some(known) => {
                 known.last = known.last.max(at);
                 // Seeing a pending issuer's known chain once more is no news, so it is calm; only
@@ -229,7 +251,10 @@ impl History {
             .filter(|s| s.chain.issuer.id == chain.issuer.id)
             .map(|s| s.first)
             .min()?;
-        let others = self.sightings.iter().filter(|s| s.chain.issuer.id != chain.issuer.id);
+        let others = self
+            .sightings
+            .iter()
+            .filter(|s| s.chain.issuer.id != chain.issuer.id);
         let last_other = others.map(|s| s.last).max();
         Some(last_other.map_or(first, |last| last.max(first)))
     }
@@ -243,9 +268,16 @@ impl History {
 
 /// The worst finding that speaks about the issuer: expiry or untidy order teach nothing about it.
 fn worst_identity(findings: &[Finding]) -> Option<Severity> {
-    const UNRELATED: &[Code] =
-        &[Code::EXPIRING, Code::EXPIRING_NOW, Code::PATH_EXPIRING, Code::NAME_LOST];
-    let about: Vec<Finding> =
-        findings.iter().filter(|f| !UNRELATED.contains(&f.code)).cloned().collect();
+    const UNRELATED: &[Code] = &[
+        Code::EXPIRING,
+        Code::EXPIRING_NOW,
+        Code::PATH_EXPIRING,
+        Code::NAME_LOST,
+    ];
+    let about: Vec<Finding> = findings
+        .iter()
+        .filter(|f| !UNRELATED.contains(&f.code))
+        .cloned()
+        .collect();
     worst(&about)
 }

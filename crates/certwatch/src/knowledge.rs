@@ -3,7 +3,10 @@
 
 /// Everything `classify` may know besides the target's own history.
 #[derive(Debug, Clone)]
-#[expect(clippy::struct_excessive_bools, reason = "independent facts, named where they are set")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent facts, named where they are set"
+)]
 pub(crate) struct Knowledge {
     /// On how many other hosts the chain's issuer key was seen with a valid path.
     pub(crate) issuer_hosts: usize,

@@ -67,8 +67,19 @@ impl Defect {
 
 /// Builds the best path for `leaf` from `candidates` (presented certificates and others at hand):
 /// one that reaches a root beats one that does not, fewer defects beat more, shorter beats longer.
-pub(crate) fn build(leaf: &Arc<Cert>, candidates: &[Arc<Cert>], roots: &Roots, now: Unix) -> Lenient {
-    let mut search = Search { candidates, roots, now, checks: 0, best: None };
+pub(crate) fn build(
+    leaf: &Arc<Cert>,
+    candidates: &[Arc<Cert>],
+    roots: &Roots,
+    now: Unix,
+) -> Lenient {
+    let mut search = Search {
+        candidates,
+        roots,
+        now,
+        checks: 0,
+        best: None,
+    };
     search.extend(&mut vec![Arc::clone(leaf)], false);
     let alone = search.finish(&[Arc::clone(leaf)], None, false);
     search.best.unwrap_or(alone)
@@ -85,7 +96,9 @@ struct Search<'a> {
 impl Search<'_> {
     /// Tries every issuer of the last certificate of `path`.
     fn extend(&mut self, path: &mut Vec<Arc<Cert>>, uncheckable: bool) {
-        let Some(last) = path.last().cloned() else { return };
+        let Some(last) = path.last().cloned() else {
+            return;
+        };
         let mut dead_end = true;
         for root in self.roots.by_subject(&last.issuer.raw).to_vec() {
             // A root presented by the server is its own issuer; it ends the path as the anchor.
@@ -128,13 +141,15 @@ impl Search<'_> {
 
     fn check(&mut self, child: &Cert, issuer: &Cert) -> Verdict {
         self.checks += 1;
-        if self.checks > MAX_CHECKS { Verdict::Bad } else { signed::by(child, issuer) }
+        if self.checks > MAX_CHECKS {
+            Verdict::Bad
+        } else {
+            signed::by(child, issuer)
+        }
     }
 
     fn offer(&mut self, found: Lenient) {
-        let rank = |path: &Lenient| {
-            (path.root.is_none(), path.defects.len(), path.certs.len())
-        };
+        let rank = |path: &Lenient| (path.root.is_none(), path.defects.len(), path.certs.len());
         // Among rootless paths the longest says most about where the chain came from.
         let better = self.best.as_ref().is_none_or(|best| {
             if best.root.is_none() && found.root.is_none() {
@@ -159,7 +174,12 @@ impl Search<'_> {
         }
         defects.sort_unstable();
         defects.dedup();
-        Lenient { certs: certs.to_vec(), root, self_signed_end, defects }
+        Lenient {
+            certs: certs.to_vec(),
+            root,
+            self_signed_end,
+            defects,
+        }
     }
 }
 
@@ -199,7 +219,10 @@ fn defects(certs: &[Arc<Cert>], self_signed_end: bool, now: Unix) -> Vec<Defect>
             found.push(Defect::PathLen);
         }
         if let Some(constraints) = &cert.constraints
-            && certs[0].dns_names.iter().any(|name| !constraints.allows(name))
+            && certs[0]
+                .dns_names
+                .iter()
+                .any(|name| !constraints.allows(name))
         {
             found.push(Defect::NameConstraints);
         }
@@ -223,7 +246,9 @@ pub(crate) fn lacks_ca_rights(issuer: &Cert) -> bool {
 
 /// Whether the issuer at `depth` (1 signs the leaf) has more CAs below it than it allows.
 pub(crate) fn violates_path_len(issuer: &Cert, depth: usize) -> bool {
-    issuer.path_len.is_some_and(|limit| depth.saturating_sub(1) > limit as usize)
+    issuer
+        .path_len
+        .is_some_and(|limit| depth.saturating_sub(1) > limit as usize)
 }
 
 /// The key that identifies the issuer of a path: the next certificate's, else the root's, else a
@@ -237,5 +262,8 @@ pub(crate) fn issuer_key(path: &Lenient) -> (Sha256, bool) {
         return (leaf.spki, false);
     }
     let aki = leaf.aki.as_deref().unwrap_or_default();
-    (Sha256::of_parts([b"claimed issuer".as_slice(), &leaf.issuer.raw, aki]), true)
+    (
+        Sha256::of_parts([b"claimed issuer".as_slice(), &leaf.issuer.raw, aki]),
+        true,
+    )
 }

@@ -69,5 +69,10 @@ mod when;
 
 /// Runs the tool on `argv` and returns its exit code.
 pub fn main(argv: impl IntoIterator<Item = OsString>) -> ExitCode {
-    nightshift_common::run::run(&command::TOOL, argv, |cli: &cli::Cli| &cli.shared, command::run)
+    nightshift_common::run::run(
+        &command::TOOL,
+        argv,
+        |cli: &cli::Cli| &cli.shared,
+        command::run,
+    )
 }

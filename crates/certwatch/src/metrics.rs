@@ -50,7 +50,10 @@ impl Metrics {
     pub(crate) fn render(&self, now: Unix) -> String {
         let mut text = String::new();
         let mut family = |name: &str, kind: &str, help: &str, rows: Vec<(String, String)>| {
-            let _ = writeln!(text, "# HELP certwatch_{name} {help}\n# TYPE certwatch_{name} {kind}");
+            let _ = writeln!(
+                text,
+                "# HELP certwatch_{name} {help}\n# TYPE certwatch_{name} {kind}"
+            );
             for (labels, value) in rows {
                 let _ = writeln!(text, "certwatch_{name}{labels} {value}");
             }
@@ -83,9 +86,16 @@ impl Metrics {
             }),
         );
         let outcomes = |map: &BTreeMap<&'static str, usize>| -> Vec<(String, String)> {
-            map.iter().map(|(kind, n)| (format!("{{outcome=\"{kind}\"}}"), n.to_string())).collect()
+            map.iter()
+                .map(|(kind, n)| (format!("{{outcome=\"{kind}\"}}"), n.to_string()))
+                .collect()
         };
-        family("outcome_total", "counter", "Probes by outcome.", outcomes(&self.outcomes));
+        family(
+            "outcome_total",
+            "counter",
+            "Probes by outcome.",
+            outcomes(&self.outcomes),
+        );
         let total: usize = self.last_outcomes.values().sum();
         let legacy = self.last_outcomes.get("legacy").copied().unwrap_or(0);
         let share = |part: usize, whole: usize| {
@@ -127,7 +137,9 @@ impl Metrics {
 
 /// A label value as the exposition format wants it.
 fn label(text: &str) -> String {
-    text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
+    text.replace('\\', "\\\\")
+        .replace('"', "\\\"")
+        .replace('\n', "\\n")
 }
 
 /// Serves on `address` until the process ends.
@@ -137,14 +149,16 @@ pub(crate) fn serve(
     settings: Arc<Settings>,
 ) -> io::Result<()> {
     let listener = TcpListener::bind(address)?;
-    std::thread::Builder::new().name("metrics".to_owned()).spawn(move || {
-        for stream in listener.incoming() {
-            let answered = stream.and_then(|stream| answer(stream, &metrics, &settings));
-            if let Err(error) = answered {
-                tracing::debug!("a request for metrics failed: {error}");
+    std::thread::Builder::new()
+        .name("metrics".to_owned())
+        .spawn(move || {
+            for stream in listener.incoming() {
+                let answered = stream.and_then(|stream| answer(stream, &metrics, &settings));
+                if let Err(error) = answered {
+                    tracing::debug!("a request for metrics failed: {error}");
+                }
             }
-        }
-    })?;
+        })?;
     Ok(())
 }
 
@@ -165,12 +179,18 @@ fn answer(mut stream: TcpStream, metrics: &Mutex<Metrics>, settings: &Settings) 
     let (method, path) = (words.next().unwrap_or(""), words.next().unwrap_or(""));
     let (status, body) = match (method, path) {
         ("GET", "/metrics") => ("200 OK", lock(metrics).render(when::now())),
-        ("GET", "/") => ("200 OK", "certwatch: /metrics, /probe?target=HOST:PORT\n".to_owned()),
+        ("GET", "/") => (
+            "200 OK",
+            "certwatch: /metrics, /probe?target=HOST:PORT\n".to_owned(),
+        ),
         ("GET", path) => match path.strip_prefix("/probe?target=") {
             Some(target) => probe(&decode(target), metrics, settings),
             None => ("404 Not Found", "no such page\n".to_owned()),
         },
-        _ => ("405 Method Not Allowed", "only GET is answered\n".to_owned()),
+        _ => (
+            "405 Method Not Allowed",
+            "only GET is answered\n".to_owned(),
+        ),
     };
     write!(
         stream,
@@ -181,11 +201,7 @@ fn answer(mut stream: TcpStream, metrics: &Mutex<Metrics>, settings: &Settings) 
 }
 
 /// Probes one listed target now.
-fn probe(
-    text: &str,
-    metrics: &Mutex<Metrics>,
-    settings: &Settings,
-) -> (&'static str, String) {
+fn probe(text: &str, metrics: &Mutex<Metrics>, settings: &Settings) -> (&'static str, String) {
     let wanted = text.parse::<Target>().ok();
     let listed = wanted.and_then(|wanted| {
         let metrics = lock(metrics);
@@ -199,13 +215,20 @@ fn probe(
         return ("403 Forbidden", "not a listed target\n".to_owned());
     };
     let Ok(judge) = settings.judge() else {
-        return ("500 Internal Server Error", "the roots cannot be read\n".to_owned());
+        return (
+            "500 Internal Server Error",
+            "the roots cannot be read\n".to_owned(),
+        );
     };
     let now = when::now();
     let targets: Arc<[Target]> = vec![target.clone()].into();
     let mut results = Metrics::default();
     let probed = sweep::run(&targets, &settings.sweep, |result| {
-        let chain = result.seen.presented.as_ref().and_then(|p| judge.chain(p, now));
+        let chain = result
+            .seen
+            .presented
+            .as_ref()
+            .and_then(|p| judge.chain(p, now));
         let outcome = match &chain {
             Some(chain) if result.seen.outcome == crate::outcome::Outcome::Ok => {
                 crate::classify::outcome_of(chain, target.name())
@@ -227,7 +250,10 @@ fn probe(
         true
     });
     if probed.is_err() {
-        return ("500 Internal Server Error", "no resources for a probe\n".to_owned());
+        return (
+            "500 Internal Server Error",
+            "no resources for a probe\n".to_owned(),
+        );
     }
     results.last_outcomes.clone_from(&results.outcomes);
     ("200 OK", results.render(now))
@@ -278,7 +304,9 @@ mod tests {
         };
         let text = metrics.render(150);
         assert!(text.contains("certwatch_leaf_not_after_seconds{target=\"a.example:443\"} 100\n"));
-        assert!(text.contains("certwatch_leaf_lifetime_left_ratio{target=\"a.example:443\"} -0.5000\n"));
+        assert!(
+            text.contains("certwatch_leaf_lifetime_left_ratio{target=\"a.example:443\"} -0.5000\n")
+        );
         assert!(!text.contains("path_not_after_seconds{"));
     }
 

@@ -20,7 +20,10 @@ pub(crate) enum Outcome {
     /// A TLS alert ended the handshake.
     Alert(u8),
     /// Only the cleartext hello got a chain: protocol version and cipher suite the server chose.
-    Legacy { version: u16, suite: u16 },
+    Legacy {
+        version: u16,
+        suite: u16,
+    },
     CertUnparseable,
     NameMismatch,
     Expired,
@@ -100,25 +103,45 @@ impl Outcome {
     /// Reads the `Display` form back from the database.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let plain = [
-            Self::Ok, Self::Dns, Self::Refused, Self::Unreachable, Self::Reset,
-            Self::StarttlsRefused, Self::StarttlsInjected, Self::NotTls, Self::CertUnparseable,
-            Self::NameMismatch, Self::Expired, Self::NotYet, Self::Untrusted, Self::Incomplete,
+            Self::Ok,
+            Self::Dns,
+            Self::Refused,
+            Self::Unreachable,
+            Self::Reset,
+            Self::StarttlsRefused,
+            Self::StarttlsInjected,
+            Self::NotTls,
+            Self::CertUnparseable,
+            Self::NameMismatch,
+            Self::Expired,
+            Self::NotYet,
+            Self::Untrusted,
+            Self::Incomplete,
             Self::Broken,
         ];
-        let stages = [Stage::Dns, Stage::Connect, Stage::Preamble, Stage::Handshake];
+        let stages = [
+            Stage::Dns,
+            Stage::Connect,
+            Stage::Preamble,
+            Stage::Handshake,
+        ];
         if let Some(found) = plain.into_iter().find(|outcome| outcome.kind() == text) {
             return Some(found);
         }
         let (kind, detail) = text.strip_suffix(')')?.split_once('(')?;
         match kind {
-            "timeout" => {
-                stages.into_iter().find(|stage| stage.word() == detail).map(Self::Timeout)
-            }
+            "timeout" => stages
+                .into_iter()
+                .find(|stage| stage.word() == detail)
+                .map(Self::Timeout),
             "alert" => detail.parse().ok().map(Self::Alert),
             "legacy" => {
                 let (version, suite) = detail.split_once(',')?;
                 let hex = |text: &str| u16::from_str_radix(text, 16).ok();
-                Some(Self::Legacy { version: hex(version)?, suite: hex(suite)? })
+                Some(Self::Legacy {
+                    version: hex(version)?,
+                    suite: hex(suite)?,
+                })
             }
             _ => None,
         }
@@ -154,11 +177,27 @@ mod tests {
     #[test]
     fn every_outcome_is_read_back() {
         for outcome in [
-            Outcome::Ok, Outcome::Dns, Outcome::Refused, Outcome::Unreachable, Outcome::Reset,
-            Outcome::StarttlsRefused, Outcome::StarttlsInjected, Outcome::NotTls,
-            Outcome::CertUnparseable, Outcome::NameMismatch, Outcome::Expired, Outcome::NotYet,
-            Outcome::Untrusted, Outcome::Incomplete, Outcome::Broken, Outcome::Alert(70),
-            Outcome::Legacy { version: 0x0301, suite: 0xc013 }, Outcome::Timeout(Stage::Dns),
+            Outcome::Ok,
+            Outcome::Dns,
+            Outcome::Refused,
+            Outcome::Unreachable,
+            Outcome::Reset,
+            Outcome::StarttlsRefused,
+            Outcome::StarttlsInjected,
+            Outcome::NotTls,
+            Outcome::CertUnparseable,
+            Outcome::NameMismatch,
+            Outcome::Expired,
+            Outcome::NotYet,
+            Outcome::Untrusted,
+            Outcome::Incomplete,
+            Outcome::Broken,
+            Outcome::Alert(70),
+            Outcome::Legacy {
+                version: 0x0301,
+                suite: 0xc013,
+            },
+            Outcome::Timeout(Stage::Dns),
             Outcome::Timeout(Stage::Handshake),
         ] {
             assert_eq!(Outcome::parse(&outcome.to_string()), Some(outcome));

@@ -58,7 +58,10 @@ pub(crate) struct Owners {
 impl Owners {
     /// An owner table with the administrator's own aliases and an imported CCADB report.
     pub(crate) fn new(aliases: &std::collections::BTreeMap<String, String>, ccadb: Ccadb) -> Self {
-        let aliases = aliases.iter().map(|(from, to)| (normalise(from), to.clone())).collect();
+        let aliases = aliases
+            .iter()
+            .map(|(from, to)| (normalise(from), to.clone()))
+            .collect();
         Self { aliases, ccadb }
     }
 
@@ -68,18 +71,30 @@ impl Owners {
         if let Some(issuer) = issuer
             && let Some(name) = self.ccadb.owner(issuer)
         {
-            return Owner { name: name.to_owned(), basis: Basis::Ccadb };
+            return Owner {
+                name: name.to_owned(),
+                basis: Basis::Ccadb,
+            };
         }
         let Some(root) = root else {
-            return Owner { name: self.by_name(&leaf.issuer), basis: Basis::Claimed };
+            return Owner {
+                name: self.by_name(&leaf.issuer),
+                basis: Basis::Claimed,
+            };
         };
         let root_owner = self.by_name(&root.subject);
         if let Some(organisation) = issuer.and_then(|issuer| issuer.subject.organisation.as_ref())
             && let Some(name) = pair(&root_owner, &normalise(organisation))
         {
-            return Owner { name: name.to_owned(), basis: Basis::Pair };
+            return Owner {
+                name: name.to_owned(),
+                basis: Basis::Pair,
+            };
         }
-        Owner { name: root_owner, basis: Basis::Root }
+        Owner {
+            name: root_owner,
+            basis: Basis::Root,
+        }
     }
 
     /// The owner an organisation name stands for.
@@ -99,10 +114,28 @@ impl Owners {
 /// Lower case, letters and digits only, legal forms dropped: "DigiCert, Inc." is "DigiCert Inc".
 fn normalise(organisation: &str) -> String {
     const LEGAL_FORMS: &[&str] = &[
-        "inc", "ltd", "llc", "limited", "corporation", "corp", "company", "co", "gmbh", "ag", "ab",
-        "as", "sa", "nv", "spa", "oyj", "kft",
+        "inc",
+        "ltd",
+        "llc",
+        "limited",
+        "corporation",
+        "corp",
+        "company",
+        "co",
+        "gmbh",
+        "ag",
+        "ab",
+        "as",
+        "sa",
+        "nv",
+        "spa",
+        "oyj",
+        "kft",
     ];
-    let lower = organisation.to_lowercase().replace("s.a.", "sa").replace("s.p.a.", "spa");
+    let lower = organisation
+        .to_lowercase()
+        .replace("s.a.", "sa")
+        .replace("s.p.a.", "spa");
     lower
         .split(|c: char| !c.is_alphanumeric())
         .filter(|word| !word.is_empty() && !LEGAL_FORMS.contains(word))
@@ -116,8 +149,16 @@ fn normalise(organisation: &str) -> String {
 fn pair(root_owner: &str, organisation: &str) -> Option<&'static str> {
     const PAIRS: &[(&str, &str, &str)] = &[
         ("IdenTrust", "let s encrypt", "Let's Encrypt"),
-        ("IdenTrust", "internet security research group", "Let's Encrypt"),
-        ("GlobalSign", "google trust services", "Google Trust Services"),
+        (
+            "IdenTrust",
+            "internet security research group",
+            "Let's Encrypt",
+        ),
+        (
+            "GlobalSign",
+            "google trust services",
+            "Google Trust Services",
+        ),
         ("GlobalSign", "alphassl", "GlobalSign"),
         ("GoDaddy", "amazon", "Amazon Trust Services"),
         ("Sectigo", "zerossl", "Sectigo"),
@@ -166,7 +207,10 @@ const ALIASES: &[(&str, &str)] = &[
     ("unizeto sp z o o", "Asseco"),
     ("asseco data systems", "Asseco"),
     ("hellenic academic and research institutions ca", "HARICA"),
-    ("hellenic academic and research institutions cert authority", "HARICA"),
+    (
+        "hellenic academic and research institutions cert authority",
+        "HARICA",
+    ),
     ("deutsche telekom security", "Deutsche Telekom"),
     ("t systems enterprise services", "Deutsche Telekom"),
     ("t systems international", "Deutsche Telekom"),

@@ -76,7 +76,10 @@ pub(crate) enum Trust {
 impl Trust {
     /// Whether a client would have accepted the path at the time the leaf was valid.
     pub(crate) fn is_path_valid(self) -> bool {
-        matches!(self, Self::Valid | Self::Local | Self::Expired | Self::NotYet)
+        matches!(
+            self,
+            Self::Valid | Self::Local | Self::Expired | Self::NotYet
+        )
     }
 
     /// Whether nothing anybody trusts stands at the end.
@@ -140,7 +143,12 @@ impl Pool {
 }
 
 /// Looks for paths for `presented`, whose first certificate is the leaf. `None` without one.
-pub(crate) fn find(presented: &[Arc<Cert>], pool: &Pool, roots: &Roots, now: Unix) -> Option<Paths> {
+pub(crate) fn find(
+    presented: &[Arc<Cert>],
+    pool: &Pool,
+    roots: &Roots,
+    now: Unix,
+) -> Option<Paths> {
     let leaf = presented.first()?;
     let candidates = pool.candidates(presented);
     let at = |when: Unix, anchors| strict(leaf, &candidates, anchors, roots, when);
@@ -157,7 +165,12 @@ pub(crate) fn find(presented: &[Arc<Cert>], pool: &Pool, roots: &Roots, now: Uni
     }
     let (trust, valid) = strict_result;
     if let Some(best) = valid.first() {
-        return Some(Paths { trust, best: best.clone(), valid, defects: Vec::new() });
+        return Some(Paths {
+            trust,
+            best: best.clone(),
+            valid,
+            defects: Vec::new(),
+        });
     }
     let found = lenient::build(leaf, &candidates, roots, now);
     let trust = if found.root.is_some() {
@@ -169,8 +182,16 @@ pub(crate) fn find(presented: &[Arc<Cert>], pool: &Pool, roots: &Roots, now: Uni
     } else {
         Trust::Incomplete
     };
-    let best = Path { certs: found.certs, root: found.root };
-    Some(Paths { trust, valid: Vec::new(), best, defects: found.defects })
+    let best = Path {
+        certs: found.certs,
+        root: found.root,
+    };
+    Some(Paths {
+        trust,
+        valid: Vec::new(),
+        best,
+        defects: found.defects,
+    })
 }
 
 /// All paths webpki accepts at `when`. Refusing each one in the callback makes it look for the
@@ -183,9 +204,13 @@ fn strict(
     when: Unix,
 ) -> Vec<Path> {
     let leaf_der = CertificateDer::from(leaf.der.as_ref());
-    let Ok(end_entity) = EndEntityCert::try_from(&leaf_der) else { return Vec::new() };
-    let ders: Vec<CertificateDer<'_>> =
-        candidates.iter().map(|c| CertificateDer::from(c.der.as_ref())).collect();
+    let Ok(end_entity) = EndEntityCert::try_from(&leaf_der) else {
+        return Vec::new();
+    };
+    let ders: Vec<CertificateDer<'_>> = candidates
+        .iter()
+        .map(|c| CertificateDer::from(c.der.as_ref()))
+        .collect();
     let time = UnixTime::since_unix_epoch(Duration::from_secs(u64::try_from(when).unwrap_or(0)));
     let found: RefCell<Vec<Path>> = RefCell::default();
     let collect = |path: &webpki::VerifiedPath<'_>| {
@@ -193,12 +218,18 @@ fn strict(
         let certs = std::iter::once(Arc::clone(leaf))
             .chain(path.intermediate_certificates().filter_map(|used| {
                 let der = used.der();
-                candidates.iter().find(|c| c.der.as_ref() == der.as_ref()).cloned()
+                candidates
+                    .iter()
+                    .find(|c| c.der.as_ref() == der.as_ref())
+                    .cloned()
             }))
             // A presented root, or a cross-signed copy of it, is the anchor once more.
             .filter(|cert| cert.spki != root_key)
             .collect();
-        let path = Path { certs, root: roots.by_spki(&root_key).cloned() };
+        let path = Path {
+            certs,
+            root: roots.by_spki(&root_key).cloned(),
+        };
         let mut found = found.borrow_mut();
         if !found.iter().any(|known| same_keys(known, &path)) {
             found.push(path);

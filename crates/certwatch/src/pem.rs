@@ -23,7 +23,10 @@ pub(crate) fn blocks(text: &[u8]) -> Vec<Block> {
     let mut found = Vec::new();
     let mut open: Option<(String, String)> = None;
     for line in text.lines().map(str::trim) {
-        if let Some(label) = line.strip_prefix(BEGIN).and_then(|rest| rest.strip_suffix(DASHES)) {
+        if let Some(label) = line
+            .strip_prefix(BEGIN)
+            .and_then(|rest| rest.strip_suffix(DASHES))
+        {
             open = Some((label.to_owned(), String::new()));
         } else if line.starts_with("-----END ") {
             if let Some((label, body)) = open.take()
@@ -47,7 +50,11 @@ pub(crate) fn certificates(text: &[u8]) -> Vec<Vec<u8>> {
         return vec![text.to_vec()];
     }
     let labels = ["CERTIFICATE", "X509 CERTIFICATE", "TRUSTED CERTIFICATE"];
-    blocks(text).into_iter().filter(|b| labels.contains(&b.label.as_str())).map(|b| b.der).collect()
+    blocks(text)
+        .into_iter()
+        .filter(|b| labels.contains(&b.label.as_str()))
+        .map(|b| b.der)
+        .collect()
 }
 
 /// `der` as a `CERTIFICATE` block with a trailing newline.

@@ -38,7 +38,11 @@ pub(crate) struct Seen {
 
 impl Seen {
     pub(crate) fn nothing(outcome: Outcome) -> Self {
-        Self { outcome, proof: Proof::None, presented: None }
+        Self {
+            outcome,
+            proof: Proof::None,
+            presented: None,
+        }
     }
 }
 
@@ -73,7 +77,11 @@ impl Prober {
             });
         // A resumed session shows no chain.
         config.resumption = Resumption::disabled();
-        Self { config: Arc::new(config), provider, deadline }
+        Self {
+            config: Arc::new(config),
+            provider,
+            deadline,
+        }
     }
 
     /// Looks at `target` at `address`. `spent` of the deadline is already gone (name resolution).
@@ -113,11 +121,16 @@ impl Prober {
         };
         stage.set(Stage::Handshake);
         let mut config = (*self.config).clone();
-        config.dangerous().set_certificate_verifier(Arc::<Recorder>::clone(recorder));
+        config
+            .dangerous()
+            .set_certificate_verifier(Arc::<Recorder>::clone(recorder));
         let Ok(name) = ServerName::try_from(target.name().to_owned()) else {
             return Seen::nothing(Outcome::Dns);
         };
-        let error = match TlsConnector::from(Arc::new(config)).connect(name, stream).await {
+        let error = match TlsConnector::from(Arc::new(config))
+            .connect(name, stream)
+            .await
+        {
             Ok(mut stream) => {
                 // Aborted connections fill server logs; close_notify does not. Its failure is
                 // nobody's news.
@@ -139,7 +152,9 @@ impl Prober {
             return Seen::nothing(outcome);
         }
         // The first failure is the true one if the cleartext hello fails as well.
-        cleartext(target, address, stage).await.unwrap_or_else(|| Seen::nothing(outcome))
+        cleartext(target, address, stage)
+            .await
+            .unwrap_or_else(|| Seen::nothing(outcome))
     }
 }
 
@@ -159,18 +174,16 @@ impl Here {
 }
 
 /// Connects and leads the server to its TLS handshake.
-async fn open(
-    target: &Target,
-    address: SocketAddr,
-    stage: &Here,
-) -> Result<TcpStream, Outcome> {
+async fn open(target: &Target, address: SocketAddr, stage: &Here) -> Result<TcpStream, Outcome> {
     stage.set(Stage::Connect);
-    let mut stream = TcpStream::connect(address).await.map_err(|error| match error.kind() {
-        io::ErrorKind::ConnectionRefused => Outcome::Refused,
-        io::ErrorKind::ConnectionReset => Outcome::Reset,
-        io::ErrorKind::TimedOut => Outcome::Timeout(Stage::Connect),
-        _ => Outcome::Unreachable,
-    })?;
+    let mut stream = TcpStream::connect(address)
+        .await
+        .map_err(|error| match error.kind() {
+            io::ErrorKind::ConnectionRefused => Outcome::Refused,
+            io::ErrorKind::ConnectionReset => Outcome::Reset,
+            io::ErrorKind::TimedOut => Outcome::Timeout(Stage::Connect),
+            _ => Outcome::Unreachable,
+        })?;
     // Failing only costs a delayed segment.
     let _ = stream.set_nodelay(true);
     stage.set(Stage::Preamble);
@@ -183,7 +196,10 @@ async fn open(
             Step::Injected => return Err(Outcome::StarttlsInjected),
             Step::Foreign => return Err(Outcome::NotTls),
             Step::Write(bytes) => {
-                stream.write_all(&bytes).await.map_err(|_reset| Outcome::Reset)?;
+                stream
+                    .write_all(&bytes)
+                    .await
+                    .map_err(|_reset| Outcome::Reset)?;
             }
             Step::Read => match stream.read(&mut buffer).await {
                 Ok(0) | Err(_) => return Err(Outcome::Reset),
@@ -196,7 +212,9 @@ async fn open(
 /// Names a failed handshake, and says whether the cleartext hello may get further: only after a
 /// handshake alert or a limit of rustls, never after silence.
 fn judge_failure(error: &io::Error) -> (Outcome, bool) {
-    let tls = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    let tls = error
+        .get_ref()
+        .and_then(|inner| inner.downcast_ref::<rustls::Error>());
     match tls {
         Some(rustls::Error::AlertReceived(alert)) => (Outcome::Alert(u8::from(*alert)), true),
         Some(rustls::Error::InvalidMessage(
@@ -217,15 +235,25 @@ async fn cleartext(target: &Target, address: SocketAddr, stage: &Here) -> Option
     let mut stream = open(target, address, stage).await.ok()?;
     stage.set(Stage::Handshake);
     let mut random = [0; 32];
-    aws_lc_rs::default_provider().secure_random.fill(&mut random).ok()?;
-    stream.write_all(&hello::client_hello(target.name(), &random)).await.ok()?;
+    aws_lc_rs::default_provider()
+        .secure_random
+        .fill(&mut random)
+        .ok()?;
+    stream
+        .write_all(&hello::client_hello(target.name(), &random))
+        .await
+        .ok()?;
     let mut answer = Answer::default();
     let mut buffer = [0; 16 * 1024];
     loop {
         let n = stream.read(&mut buffer).await.ok().filter(|n| *n > 0)?;
         match answer.feed(&buffer[..n]) {
             Progress::More => {}
-            Progress::Chain { presented, version, suite } => {
+            Progress::Chain {
+                presented,
+                version,
+                suite,
+            } => {
                 // A polite goodbye: fatal user_canceled keeps the server from waiting for us.
                 let _ = stream.write_all(&[21, 3, 3, 0, 2, 2, 90]).await;
                 return Some(Seen {

@@ -56,7 +56,10 @@ impl Protocol {
     }
 
     fn row(self) -> &'static (Self, &'static str, &'static [u16]) {
-        TABLE.iter().find(|(protocol, _, _)| *protocol == self).unwrap_or(&TABLE[0])
+        TABLE
+            .iter()
+            .find(|(protocol, _, _)| *protocol == self)
+            .unwrap_or(&TABLE[0])
     }
 }
 
@@ -70,11 +73,13 @@ impl FromStr for Protocol {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        TABLE.iter().find(|(_, name, _)| *name == text).map(|(protocol, _, _)| *protocol).ok_or_else(
-            || {
+        TABLE
+            .iter()
+            .find(|(_, name, _)| *name == text)
+            .map(|(protocol, _, _)| *protocol)
+            .ok_or_else(|| {
                 let names: Vec<&str> = TABLE.iter().map(|(_, name, _)| *name).collect();
                 format!("`{text}` is no protocol ({})", names.join(", "))
-            },
-        )
+            })
     }
 }

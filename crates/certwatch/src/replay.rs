@@ -18,7 +18,11 @@ use crate::when::{DAY, Unix};
 /// What became of one file.
 #[derive(Debug)]
 pub(crate) enum Entry {
-    Judged { file: PathBuf, at: Unix, findings: Vec<Finding> },
+    Judged {
+        file: PathBuf,
+        at: Unix,
+        findings: Vec<Finding>,
+    },
     /// The file was skipped, and why.
     Skipped { file: PathBuf, reason: String },
 }
@@ -50,7 +54,10 @@ pub(crate) fn replay(
             }
             Err(reason) => Err(reason),
         };
-        entries.push(entry.unwrap_or_else(|reason| Entry::Skipped { file: file.clone(), reason }));
+        entries.push(entry.unwrap_or_else(|reason| Entry::Skipped {
+            file: file.clone(),
+            reason,
+        }));
     }
     entries
 }
@@ -61,7 +68,9 @@ fn load(file: &Path) -> Result<Presented, String> {
     if ders.is_empty() {
         return Err("no certificate in it".to_owned());
     }
-    Ok(Presented { ders: ders.into_iter().map(Arc::from).collect() })
+    Ok(Presented {
+        ders: ders.into_iter().map(Arc::from).collect(),
+    })
 }
 
 fn step(
@@ -73,7 +82,10 @@ fn step(
     at: Option<Unix>,
 ) -> Result<Entry, String> {
     let unparseable = || "its first certificate cannot be parsed".to_owned();
-    let leaf = presented.ders.first().and_then(|der| crate::cert::Cert::parse(der));
+    let leaf = presented
+        .ders
+        .first()
+        .and_then(|der| crate::cert::Cert::parse(der));
     let leaf = leaf.ok_or_else(unparseable)?;
     // A day into its life a certificate is served; one that lives for less is half through.
     let at = at.unwrap_or(leaf.not_before + DAY.min(leaf.lifetime() / 2));
@@ -92,5 +104,9 @@ fn step(
     // Each file judged is accepted history for the next.
     history.verdicts.accepted.insert(chain.hash);
     history.absorb(&observation, &findings);
-    Ok(Entry::Judged { file: file.to_owned(), at, findings })
+    Ok(Entry::Judged {
+        file: file.to_owned(),
+        at,
+        findings,
+    })
 }

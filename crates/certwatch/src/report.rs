@@ -81,7 +81,10 @@ impl Report {
                 continue; // never open
             }
             let class = if n == 0 { "none" } else { severity.word() };
-            let _ = write!(page, "<li class=\"{class}\"><b>{n}</b> open {severity}</li>");
+            let _ = write!(
+                page,
+                "<li class=\"{class}\"><b>{n}</b> open {severity}</li>"
+            );
         }
         page.push_str("</ul>\n");
     }
@@ -93,7 +96,11 @@ impl Report {
         }
         for change in &self.events {
             let event = &change.event;
-            let open = if event.severity >= Severity::Warning { " open" } else { "" };
+            let open = if event.severity >= Severity::Warning {
+                " open"
+            } else {
+                ""
+            };
             let _ = writeln!(
                 page,
                 "<details class=\"event {0}\"{open}><summary><span class=\"badge\">{0}</span> \
@@ -111,8 +118,16 @@ impl Report {
                     "<p><code>{}</code> {}{}{}</p>",
                     text(&finding.code),
                     text(&finding.text),
-                    if why.is_empty() { "" } else { "<br><span class=\"quiet\">" },
-                    if why.is_empty() { String::new() } else { format!("{why}</span>") },
+                    if why.is_empty() {
+                        ""
+                    } else {
+                        "<br><span class=\"quiet\">"
+                    },
+                    if why.is_empty() {
+                        String::new()
+                    } else {
+                        format!("{why}</span>")
+                    },
                 );
             }
             if !event.note.is_empty() {
@@ -160,7 +175,11 @@ impl Report {
             } else {
                 "fine"
             };
-            let days = if left < 0 { "expired".to_owned() } else { format!("{} d", left / DAY) };
+            let days = if left < 0 {
+                "expired".to_owned()
+            } else {
+                format!("{} d", left / DAY)
+            };
             let _ = writeln!(
                 page,
                 "<tr><td>{}</td><td class=\"bar\"><span class=\"{class}\" style=\"width:{percent:.0}%\">\
@@ -171,7 +190,11 @@ impl Report {
             );
         }
         page.push_str("</table>\n");
-        let silent: Vec<&Site> = self.sites.iter().filter(|site| site.chain.is_none()).collect();
+        let silent: Vec<&Site> = self
+            .sites
+            .iter()
+            .filter(|site| site.chain.is_none())
+            .collect();
         if !silent.is_empty() {
             page.push_str("<p>No chain from: ");
             for site in silent.iter().take(100) {
@@ -218,7 +241,13 @@ fn column(page: &mut String, title: &str, chain: Option<&Chain>, other: Option<&
         chain.paths.trust.code()
     );
     let links = |chain: &Chain| -> Vec<Arc<Cert>> {
-        chain.path().certs.iter().chain(&chain.path().root).cloned().collect()
+        chain
+            .path()
+            .certs
+            .iter()
+            .chain(&chain.path().root)
+            .cloned()
+            .collect()
     };
     let others = other.map(links).unwrap_or_default();
     for cert in links(chain).iter().rev() {
@@ -226,7 +255,11 @@ fn column(page: &mut String, title: &str, chain: Option<&Chain>, other: Option<&
         let _ = write!(
             page,
             "<li{}><b>{}</b><br><span class=\"quiet\">{} to {}<br>{}, key {}</span></li>",
-            if changed && other.is_some() { " class=\"changed\"" } else { "" },
+            if changed && other.is_some() {
+                " class=\"changed\""
+            } else {
+                ""
+            },
             text(cert.subject.short()),
             when::date(cert.not_before),
             when::date(cert.not_after),
@@ -297,7 +330,10 @@ mod tests {
     fn the_page_has_no_outside_resource_and_no_script() {
         let page = Report::default().render();
         for forbidden in ["<script", "http://", "https://", "src="] {
-            assert!(!page.replace("img-src", "").contains(forbidden), "{forbidden}");
+            assert!(
+                !page.replace("img-src", "").contains(forbidden),
+                "{forbidden}"
+            );
         }
     }
 }

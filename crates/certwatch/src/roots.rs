@@ -37,13 +37,22 @@ pub(crate) enum RootsError {
 impl Roots {
     /// The roots of Mozilla's programme as embedded in this binary.
     pub(crate) fn mozilla() -> Self {
-        Self::new(webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter().map(AsRef::as_ref), [])
+        Self::new(
+            webpki_root_certs::TLS_SERVER_ROOT_CERTS
+                .iter()
+                .map(AsRef::as_ref),
+            [],
+        )
     }
 
     /// The roots in a PEM file, all equally public.
     pub(crate) fn file(path: &Path) -> Result<Self, RootsError> {
         let roots = Self::new(read(path)?.iter().map(Vec::as_slice), []);
-        if roots.all.is_empty() { Err(RootsError::Empty(path.to_owned())) } else { Ok(roots) }
+        if roots.all.is_empty() {
+            Err(RootsError::Empty(path.to_owned()))
+        } else {
+            Ok(roots)
+        }
     }
 
     /// The machine's own bundle, all equally public.
@@ -63,7 +72,9 @@ impl Roots {
         let mut shipped = HashSet::new();
         let mut directories = vec![PathBuf::from(SHIPPED)];
         while let Some(directory) = directories.pop() {
-            let Ok(entries) = std::fs::read_dir(&directory) else { continue };
+            let Ok(entries) = std::fs::read_dir(&directory) else {
+                continue;
+            };
             for path in entries.flatten().map(|entry| entry.path()) {
                 if path.is_dir() {
                     directories.push(path);
@@ -77,7 +88,9 @@ impl Roots {
             return Ok(self);
         }
         let extra = read(bundle)?;
-        let local = extra.iter().filter(|der| !shipped.contains(&Sha256::of(der)));
+        let local = extra
+            .iter()
+            .filter(|der| !shipped.contains(&Sha256::of(der)));
         Ok(self.with_local(local.map(Vec::as_slice)))
     }
 
@@ -118,9 +131,13 @@ impl Roots {
 
     fn add(&mut self, der: &[u8]) -> Option<TrustAnchor<'static>> {
         let cert = Arc::new(Cert::parse(der)?);
-        let anchor =
-            webpki::anchor_from_trusted_cert(&CertificateDer::from(der)).ok()?.to_owned();
-        self.by_subject.entry(cert.subject.raw.clone()).or_default().push(Arc::clone(&cert));
+        let anchor = webpki::anchor_from_trusted_cert(&CertificateDer::from(der))
+            .ok()?
+            .to_owned();
+        self.by_subject
+            .entry(cert.subject.raw.clone())
+            .or_default()
+            .push(Arc::clone(&cert));
         self.by_spki.entry(cert.spki).or_insert(cert);
         Some(anchor)
     }

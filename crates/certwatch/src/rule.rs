@@ -51,10 +51,13 @@ impl Rule {
     fn matches(&self, finding: &Finding, target: &Target, now: Unix) -> bool {
         self.code.is_none_or(|code| code == finding.code)
             && self.until.is_none_or(|until| now < until)
-            && self.target.as_deref().is_none_or(|pattern| match pattern.strip_prefix('*') {
-                Some(suffix) => target.host.ends_with(suffix),
-                None => pattern == target.host || pattern == target.to_string(),
-            })
+            && self
+                .target
+                .as_deref()
+                .is_none_or(|pattern| match pattern.strip_prefix('*') {
+                    Some(suffix) => target.host.ends_with(suffix),
+                    None => pattern == target.host || pattern == target.to_string(),
+                })
     }
 }
 
@@ -90,8 +93,11 @@ mod tests {
     fn applied(rules: &[Rule], now: Unix) -> Vec<Option<Severity>> {
         ["www.example.org", "other.test"]
             .map(|host| {
-                let mut findings =
-                    vec![Finding::new(Code::EXPIRING, Severity::Warning, "expires soon")];
+                let mut findings = vec![Finding::new(
+                    Code::EXPIRING,
+                    Severity::Warning,
+                    "expires soon",
+                )];
                 apply(rules, &mut findings, &host.parse().unwrap(), now);
                 findings.first().map(|finding| finding.severity)
             })
@@ -101,12 +107,20 @@ mod tests {
     #[test]
     fn the_first_matching_rule_decides_until_it_ends() {
         let rules = [
-            rule(Some("expiring"), "info", Some("*.example.org"), Some("2026-01-02")),
+            rule(
+                Some("expiring"),
+                "info",
+                Some("*.example.org"),
+                Some("2026-01-02"),
+            ),
             rule(Some("expiring"), "none", Some("www.example.org:443"), None),
             rule(Some("renewed"), "critical", None, None),
         ];
         let end = when::parse("2026-01-02").unwrap();
-        assert_eq!(applied(&rules, end - 1), [Some(Severity::Info), Some(Severity::Warning)]);
+        assert_eq!(
+            applied(&rules, end - 1),
+            [Some(Severity::Info), Some(Severity::Warning)]
+        );
         assert_eq!(applied(&rules, end), [None, Some(Severity::Warning)]);
     }
 
@@ -118,7 +132,15 @@ mod tests {
             target: None,
             until: None,
         };
-        assert!(Rule::try_from(&layer("no-code", "info")).unwrap_err().contains("no-code"));
-        assert!(Rule::try_from(&layer("renewed", "loud")).unwrap_err().contains("loud"));
+        assert!(
+            Rule::try_from(&layer("no-code", "info"))
+                .unwrap_err()
+                .contains("no-code")
+        );
+        assert!(
+            Rule::try_from(&layer("renewed", "loud"))
+                .unwrap_err()
+                .contains("loud")
+        );
     }
 }

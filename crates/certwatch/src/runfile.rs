@@ -42,7 +42,10 @@ pub(crate) struct Run {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 enum Line {
-    CertwatchRun { version: u32, vantage: String },
+    CertwatchRun {
+        version: u32,
+        vantage: String,
+    },
     Certificate(String),
     Run(Run),
     /// SHA-256 over every byte before this line.
@@ -52,8 +55,15 @@ enum Line {
 impl RunFile {
     /// Writes the file's text.
     pub(crate) fn write(&self, out: &mut impl Write) -> std::io::Result<()> {
-        let mut lines = vec![Line::CertwatchRun { version: VERSION, vantage: self.vantage.clone() }];
-        lines.extend(self.certificates.iter().map(|der| Line::Certificate(STANDARD.encode(der))));
+        let mut lines = vec![Line::CertwatchRun {
+            version: VERSION,
+            vantage: self.vantage.clone(),
+        }];
+        lines.extend(
+            self.certificates
+                .iter()
+                .map(|der| Line::Certificate(STANDARD.encode(der))),
+        );
         lines.extend(self.runs.iter().cloned().map(Line::Run));
         let mut text = Vec::new();
         for line in &lines {
@@ -75,20 +85,24 @@ impl RunFile {
             if complete {
                 return Err(fail("text after the trailer".to_owned()));
             }
-            let parsed: Line =
-                serde_json::from_slice(line).map_err(|error| fail(format!("not a run file: {error}")))?;
+            let parsed: Line = serde_json::from_slice(line)
+                .map_err(|error| fail(format!("not a run file: {error}")))?;
             match (index, parsed) {
                 (0, Line::CertwatchRun { version, vantage }) if version <= VERSION => {
                     file.vantage = vantage;
                 }
                 (0, Line::CertwatchRun { version, .. }) => {
-                    return Err(fail(format!("version {version} is newer than this certwatch")));
+                    return Err(fail(format!(
+                        "version {version} is newer than this certwatch"
+                    )));
                 }
                 (0, _) | (_, Line::CertwatchRun { .. }) => {
                     return Err(fail("not a run file".to_owned()));
                 }
                 (_, Line::Certificate(text)) => {
-                    let der = STANDARD.decode(text).map_err(|error| fail(error.to_string()))?;
+                    let der = STANDARD
+                        .decode(text)
+                        .map_err(|error| fail(error.to_string()))?;
                     file.certificates.push(der);
                 }
                 (_, Line::Run(run)) => file.runs.push(run),
@@ -101,7 +115,11 @@ impl RunFile {
             }
             start += line.len();
         }
-        if complete { Ok(file) } else { Err((0, "incomplete: the checksum is missing".to_owned())) }
+        if complete {
+            Ok(file)
+        } else {
+            Err((0, "incomplete: the checksum is missing".to_owned()))
+        }
     }
 }
 
@@ -146,10 +164,20 @@ mod tests {
     fn half_a_file_and_a_changed_one_are_refused() {
         let mut text = Vec::new();
         sample().write(&mut text).unwrap();
-        let half: Vec<u8> = text.split_inclusive(|&b| b == b'\n').take(2).flatten().copied().collect();
+        let half: Vec<u8> = text
+            .split_inclusive(|&b| b == b'\n')
+            .take(2)
+            .flatten()
+            .copied()
+            .collect();
         assert!(RunFile::read(&half).unwrap_err().1.contains("incomplete"));
-        let changed = String::from_utf8(text.clone()).unwrap().replace("a.example", "b.example");
-        assert_eq!(RunFile::read(changed.as_bytes()).unwrap_err(), (4, "damaged: the checksum does not match".to_owned()));
+        let changed = String::from_utf8(text.clone())
+            .unwrap()
+            .replace("a.example", "b.example");
+        assert_eq!(
+            RunFile::read(changed.as_bytes()).unwrap_err(),
+            (4, "damaged: the checksum does not match".to_owned())
+        );
         assert_eq!(RunFile::read(b"{}").unwrap_err().0, 1);
         assert!(RunFile::read(b"").is_err());
     }

@@ -42,15 +42,17 @@ impl Cidr {
     /// Every address of the block, or `None` if it has more than `limit`.
     pub(crate) fn addresses(&self, limit: u32) -> Option<Vec<IpAddr>> {
         let width = if self.base.is_ipv4() { 32 } else { 128 };
-        let count = 1u32.checked_shl(width - u32::from(self.bits)).filter(|n| *n <= limit)?;
+        let count = 1u32
+            .checked_shl(width - u32::from(self.bits))
+            .filter(|n| *n <= limit)?;
         let mask = count - 1;
         Some(
             (0..count)
                 .map(|n| match self.base {
                     IpAddr::V4(base) => IpAddr::from((u32::from(base) & !mask | n).to_be_bytes()),
-                    IpAddr::V6(base) => {
-                        IpAddr::from((u128::from(base) & !u128::from(mask) | u128::from(n)).to_be_bytes())
-                    }
+                    IpAddr::V6(base) => IpAddr::from(
+                        (u128::from(base) & !u128::from(mask) | u128::from(n)).to_be_bytes(),
+                    ),
                 })
                 .collect(),
         )
@@ -65,7 +67,11 @@ impl std::str::FromStr for Cidr {
         let (base, bits) = text.split_once('/').ok_or_else(wrong)?;
         let base: IpAddr = base.parse().map_err(|_not_an_address| wrong())?;
         let widest = if base.is_ipv4() { 32 } else { 128 };
-        let bits = bits.parse().ok().filter(|bits| *bits <= widest).ok_or_else(wrong)?;
+        let bits = bits
+            .parse()
+            .ok()
+            .filter(|bits| *bits <= widest)
+            .ok_or_else(wrong)?;
         Ok(Self { base, bits })
     }
 }
@@ -113,7 +119,12 @@ struct Lane<J> {
 impl<J> Schedule<J> {
     /// A schedule that leaves `pause` between two probes of one network.
     pub(crate) fn new(pause: Duration) -> Self {
-        Self { free: VecDeque::new(), lanes: HashMap::new(), ready: BinaryHeap::new(), pause }
+        Self {
+            free: VecDeque::new(),
+            lanes: HashMap::new(),
+            ready: BinaryHeap::new(),
+            pause,
+        }
     }
 
     /// Queues a job.
@@ -124,7 +135,10 @@ impl<J> Schedule<J> {
         };
         let lane = self.lanes.entry(network).or_insert_with(|| {
             self.ready.push(Reverse((now, network)));
-            Lane { queue: VecDeque::new(), busy: false }
+            Lane {
+                queue: VecDeque::new(),
+                busy: false,
+            }
         });
         lane.queue.push_back(job);
     }
@@ -139,7 +153,9 @@ impl<J> Schedule<J> {
                 return Next::Wait(at);
             }
             self.ready.pop();
-            let Some(lane) = self.lanes.get_mut(&network) else { continue };
+            let Some(lane) = self.lanes.get_mut(&network) else {
+                continue;
+            };
             if let Some(job) = lane.queue.pop_front() {
                 lane.busy = true;
                 return Next::Run(job, Some(network));
@@ -181,9 +197,16 @@ mod tests {
         schedule.push(9, None, start);
         assert_eq!(schedule.next(start), Next::Run(9, None));
         assert_eq!(schedule.next(start), Next::Run(1, net));
-        assert_eq!(schedule.next(start + 5 * second), Next::Idle, "one at a time");
+        assert_eq!(
+            schedule.next(start + 5 * second),
+            Next::Idle,
+            "one at a time"
+        );
         schedule.done(net, start + 5 * second);
-        assert_eq!(schedule.next(start + 5 * second), Next::Wait(start + 6 * second));
+        assert_eq!(
+            schedule.next(start + 5 * second),
+            Next::Wait(start + 6 * second)
+        );
         assert_eq!(schedule.next(start + 6 * second), Next::Run(2, net));
     }
 
@@ -191,7 +214,10 @@ mod tests {
     fn other_networks_do_not_wait() {
         let start = Instant::now();
         let mut schedule = Schedule::new(Duration::from_secs(1));
-        let (a, b) = (network(address("192.0.2.1"), &[]), network(address("198.51.100.1"), &[]));
+        let (a, b) = (
+            network(address("192.0.2.1"), &[]),
+            network(address("198.51.100.1"), &[]),
+        );
         schedule.push(1, a, start);
         schedule.push(2, a, start);
         schedule.push(3, b, start);
@@ -217,7 +243,10 @@ mod tests {
     fn blocks_are_listed_up_to_a_limit() {
         let block: Cidr = "192.0.2.5/30".parse().unwrap();
         let all = block.addresses(4096).unwrap();
-        assert_eq!((all[0], all[3], all.len()), (address("192.0.2.4"), address("192.0.2.7"), 4));
+        assert_eq!(
+            (all[0], all[3], all.len()),
+            (address("192.0.2.4"), address("192.0.2.7"), 4)
+        );
         assert_eq!("10.0.0.0/8".parse::<Cidr>().unwrap().addresses(4096), None);
         for text in ["192.0.2.0", "192.0.2.0/33", "x/8", "::/129"] {
             assert!(text.parse::<Cidr>().is_err(), "{text}");

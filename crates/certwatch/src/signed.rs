@@ -19,9 +19,10 @@ pub(crate) enum Verdict {
 
 /// Whether `issuer`'s key made the signature on `child`. Names are not compared.
 pub(crate) fn by(child: &Cert, issuer: &Cert) -> Verdict {
-    let (Ok((_, child_x509)), Ok((_, issuer_x509))) =
-        (X509Certificate::from_der(&child.der), X509Certificate::from_der(&issuer.der))
-    else {
+    let (Ok((_, child_x509)), Ok((_, issuer_x509))) = (
+        X509Certificate::from_der(&child.der),
+        X509Certificate::from_der(&issuer.der),
+    ) else {
         return Verdict::Bad;
     };
     let oid = child_x509.signature_algorithm.algorithm.to_id_string();

@@ -29,11 +29,12 @@ pub(crate) struct Store {
 impl Store {
     /// Opens `place`: a path, or a `postgres://` address.
     pub(crate) fn open(place: &str, login: &Login, how: Open) -> Result<Self, DbError> {
-        let db: Box<dyn Db> = if place.starts_with("postgres://") || place.starts_with("postgresql://") {
-            Box::new(Postgres::open(place, login)?)
-        } else {
-            Box::new(Sqlite::open(std::path::Path::new(place), how)?)
-        };
+        let db: Box<dyn Db> =
+            if place.starts_with("postgres://") || place.starts_with("postgresql://") {
+                Box::new(Postgres::open(place, login)?)
+            } else {
+                Box::new(Sqlite::open(std::path::Path::new(place), how)?)
+            };
         let mut store = Self { db };
         schema::migrate(store.db.as_mut(), place, how)?;
         Ok(store)
@@ -91,7 +92,10 @@ impl Store {
     pub(crate) fn target(&mut self, target: &Target, tags: &str) -> Result<i64, DbError> {
         let name = target_key(target);
         let id = self.find_or_insert(
-            ("SELECT id FROM target WHERE name = $1", &[name.as_str().into()]),
+            (
+                "SELECT id FROM target WHERE name = $1",
+                &[name.as_str().into()],
+            ),
             (
                 "INSERT INTO target (name, host, port, tags) VALUES ($1, $2, $3, $4)
                  ON CONFLICT DO NOTHING RETURNING id",
@@ -108,11 +112,18 @@ impl Store {
 
     /// All targets by id.
     pub(crate) fn targets(&mut self) -> Result<Vec<(i64, Target, String)>, DbError> {
-        let rows = self.db.query("SELECT id, name, tags FROM target ORDER BY host, port, name", &[])?;
+        let rows = self.db.query(
+            "SELECT id, name, tags FROM target ORDER BY host, port, name",
+            &[],
+        )?;
         Ok(rows
             .iter()
             .filter_map(|row| {
-                Some((row.int(0), parse_target_key(row.text(1))?, row.text(2).to_owned()))
+                Some((
+                    row.int(0),
+                    parse_target_key(row.text(1))?,
+                    row.text(2).to_owned(),
+                ))
             })
             .collect())
     }
@@ -130,16 +141,15 @@ impl Store {
     /// All vantage names by id.
     pub(crate) fn vantages(&mut self) -> Result<HashMap<i64, String>, DbError> {
         let rows = self.db.query("SELECT id, name FROM vantage", &[])?;
-        Ok(rows.iter().map(|row| (row.int(0), row.text(1).to_owned())).collect())
+        Ok(rows
+            .iter()
+            .map(|row| (row.int(0), row.text(1).to_owned()))
+            .collect())
     }
 
     /// Stores a chain and its certificates once; returns the chain's id. `path_end` is when its
     /// valid path ends, 0 without one.
-    pub(crate) fn chain(
-        &mut self,
-        presented: &Presented,
-        path_end: i64,
-    ) -> Result<i64, DbError> {
+    pub(crate) fn chain(&mut self, presented: &Presented, path_end: i64) -> Result<i64, DbError> {
         let hash = presented.hash();
         if let Some(row) = self.one("SELECT id FROM chain WHERE sha256 = $1", &[(&hash).into()])? {
             return Ok(row.int(0));
@@ -223,7 +233,9 @@ impl Store {
 
     /// When the newest observation was made, for noticing a clock that went back.
     pub(crate) fn newest(&mut self) -> Result<i64, DbError> {
-        Ok(self.one("SELECT max(last_seen) FROM run", &[])?.map_or(0, |row| row.int(0)))
+        Ok(self
+            .one("SELECT max(last_seen) FROM run", &[])?
+            .map_or(0, |row| row.int(0)))
     }
 }
 
@@ -239,6 +251,9 @@ fn parse_target_key(key: &str) -> Option<Target> {
         host: parts.next()?.to_owned(),
         port: parts.next()?.parse().ok()?,
         protocol: parts.next()?.parse().ok()?,
-        sni: parts.next().filter(|sni| !sni.is_empty()).map(str::to_owned),
+        sni: parts
+            .next()
+            .filter(|sni| !sni.is_empty())
+            .map(str::to_owned),
     })
 }

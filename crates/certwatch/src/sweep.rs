@@ -70,7 +70,15 @@ pub(crate) fn run(
     for (index, target) in targets.iter().enumerate() {
         let addr = target.ip();
         let network = addr.and_then(|addr| schedule::network(addr, &options.own_networks));
-        schedule.push(Job { target: index, addr, spent: Duration::ZERO }, network, now);
+        schedule.push(
+            Job {
+                target: index,
+                addr,
+                spent: Duration::ZERO,
+            },
+            network,
+            now,
+        );
     }
     let shared = Arc::new(Shared {
         targets: Arc::clone(targets),
@@ -88,11 +96,13 @@ pub(crate) fn run(
             .max_blocking_threads(32) // name resolution
             .build()?;
         let (shared, sender) = (Arc::clone(&shared), sender.clone());
-        let thread = std::thread::Builder::new().name("probe".to_owned()).spawn(move || {
-            runtime.block_on(work(&shared, &sender));
-            // A resolver call that hangs must not keep the sweep.
-            runtime.shutdown_background();
-        })?;
+        let thread = std::thread::Builder::new()
+            .name("probe".to_owned())
+            .spawn(move || {
+                runtime.block_on(work(&shared, &sender));
+                // A resolver call that hangs must not keep the sweep.
+                runtime.shutdown_background();
+            })?;
         threads.push(thread);
     }
     drop(sender);
@@ -113,7 +123,11 @@ pub(crate) fn run(
 
 async fn work(shared: &Arc<Shared>, sender: &mpsc::Sender<Result>) {
     let prober = Arc::new(Prober::new(shared.options.deadline));
-    let share = shared.options.in_flight.div_ceil(shared.options.threads.max(1)).max(1);
+    let share = shared
+        .options
+        .in_flight
+        .div_ceil(shared.options.threads.max(1))
+        .max(1);
     let mut tasks: JoinSet<Option<Network>> = JoinSet::new();
     loop {
         let mut wait = None;
@@ -141,7 +155,9 @@ async fn work(shared: &Arc<Shared>, sender: &mpsc::Sender<Result>) {
         }
         // Whoever ends last wakes the others; the bound covers a wake-up sent before the wait.
         let pause = Duration::from_millis(50);
-        let until = wait.map_or(pause, |at| at.saturating_duration_since(Instant::now()).min(pause));
+        let until = wait.map_or(pause, |at| {
+            at.saturating_duration_since(Instant::now()).min(pause)
+        });
         tokio::select! {
             Some(ended) = tasks.join_next() => {
                 let network = ended.ok().flatten();
@@ -181,7 +197,13 @@ async fn perform(shared: &Shared, prober: &Prober, sender: &mpsc::Sender<Result>
     };
     let seen = prober.probe(target, addr, job.spent).await;
     // The receiver is gone only when the sweep is being stopped.
-    let _ = sender.send(Result { target: job.target, addr: Some(addr), seen }).await;
+    let _ = sender
+        .send(Result {
+            target: job.target,
+            addr: Some(addr),
+            seen,
+        })
+        .await;
 }
 
 /// Resolves a name and queues a probe for each of its addresses.
@@ -200,7 +222,15 @@ async fn resolve(shared: &Shared, sender: &mpsc::Sender<Result>, job: &Job) {
             let mut schedule = lock(&shared.schedule);
             for addr in &addresses {
                 let network = schedule::network(*addr, &shared.options.own_networks);
-                schedule.push(Job { target: job.target, addr: Some(*addr), spent }, network, now);
+                schedule.push(
+                    Job {
+                        target: job.target,
+                        addr: Some(*addr),
+                        spent,
+                    },
+                    network,
+                    now,
+                );
             }
             drop(schedule);
             shared.changed.notify_waiters();
@@ -213,6 +243,10 @@ async fn resolve(shared: &Shared, sender: &mpsc::Sender<Result>, job: &Job) {
         Err(_) => Outcome::Timeout(Stage::Dns),
     };
     let _ = sender
-        .send(Result { target: job.target, addr: None, seen: Seen::nothing(outcome) })
+        .send(Result {
+            target: job.target,
+            addr: None,
+            seen: Seen::nothing(outcome),
+        })
         .await;
 }

@@ -57,18 +57,24 @@ impl FromStr for Target {
         let fail = |offset: usize, reason: String| TargetError { offset, reason };
         let (address, protocol) = match text.rsplit_once('/') {
             Some((address, name)) => {
-                let protocol: Protocol =
-                    name.parse().map_err(|reason| fail(address.len() + 1, reason))?;
+                let protocol: Protocol = name
+                    .parse()
+                    .map_err(|reason| fail(address.len() + 1, reason))?;
                 (address, Some(protocol))
             }
             None => (text, None),
         };
-        let (host_text, port) = split_port(address)
-            .map_err(|(offset, reason)| fail(offset, reason))?;
+        let (host_text, port) =
+            split_port(address).map_err(|(offset, reason)| fail(offset, reason))?;
         let host = host(host_text).map_err(|reason| fail(0, reason))?;
         let port = port.unwrap_or_else(|| protocol.map_or(443, Protocol::default_port));
         let protocol = protocol.unwrap_or_else(|| Protocol::for_port(port));
-        Ok(Self { host, port, protocol, sni: None })
+        Ok(Self {
+            host,
+            port,
+            protocol,
+            sni: None,
+        })
     }
 }
 
@@ -106,7 +112,9 @@ pub(crate) fn host(text: &str) -> Result<String, String> {
     let name = name.strip_suffix('.').unwrap_or(&name);
     let label_ok = |label: &str| {
         (1..=63).contains(&label.len())
-            && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+            && label
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
     };
     if !name.is_empty() && name.len() <= 253 && name.split('.').all(label_ok) {
         Ok(name.to_owned())
@@ -125,8 +133,16 @@ mod tests {
             ("example.org", "example.org:443", Protocol::Tls),
             ("EXAMPLE.org.:8443", "example.org:8443", Protocol::Tls),
             ("mail.example.org:25", "mail.example.org:25", Protocol::Smtp),
-            ("mail.example.org/imap", "mail.example.org:143", Protocol::Imap),
-            ("example.org:2525/smtp", "example.org:2525/smtp", Protocol::Smtp),
+            (
+                "mail.example.org/imap",
+                "mail.example.org:143",
+                Protocol::Imap,
+            ),
+            (
+                "example.org:2525/smtp",
+                "example.org:2525/smtp",
+                Protocol::Smtp,
+            ),
             ("bücher.example", "xn--bcher-kva.example:443", Protocol::Tls),
             ("192.0.2.1:993", "192.0.2.1:993", Protocol::Tls),
             ("[2001:db8::1]:443", "[2001:db8::1]:443", Protocol::Tls),
@@ -134,7 +150,10 @@ mod tests {
             ("_dane.example", "_dane.example:443", Protocol::Tls),
         ] {
             let target: Target = text.parse().unwrap();
-            assert_eq!((target.to_string().as_str(), target.protocol), (printed, protocol));
+            assert_eq!(
+                (target.to_string().as_str(), target.protocol),
+                (printed, protocol)
+            );
             assert_eq!(printed.parse::<Target>().unwrap(), target);
         }
     }
@@ -151,7 +170,11 @@ mod tests {
             ("a..b", 0, "`a..b` is no host name"),
         ] {
             let error = text.parse::<Target>().unwrap_err();
-            assert_eq!((error.offset, error.reason.as_str()), (offset, reason), "{text}");
+            assert_eq!(
+                (error.offset, error.reason.as_str()),
+                (offset, reason),
+                "{text}"
+            );
         }
         assert_eq!("a.example/gopher".parse::<Target>().unwrap_err().offset, 10);
     }

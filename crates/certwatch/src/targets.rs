@@ -30,7 +30,11 @@ pub(crate) fn parse(text: &[u8]) -> (Vec<Entry>, Vec<Mistake>) {
     let mut mistakes = Vec::new();
     let mut seen = std::collections::HashSet::new();
     for (index, bytes) in text.split(|&b| b == b'\n').enumerate() {
-        let mistake = |column, reason| Mistake { line: index + 1, column, reason };
+        let mistake = |column, reason| Mistake {
+            line: index + 1,
+            column,
+            reason,
+        };
         let line = match std::str::from_utf8(bytes) {
             Ok(line) => line,
             Err(error) => {
@@ -47,7 +51,10 @@ pub(crate) fn parse(text: &[u8]) -> (Vec<Entry>, Vec<Mistake>) {
                 }
             }
             Err((offset, reason)) => {
-                let column = line.get(..offset).map_or(offset, |before| before.chars().count()) + 1;
+                let column = line
+                    .get(..offset)
+                    .map_or(offset, |before| before.chars().count())
+                    + 1;
                 mistakes.push(mistake(column, reason));
             }
         }
@@ -61,14 +68,19 @@ fn parse_line(line: &str) -> Result<Vec<Entry>, (usize, String)> {
         .split_whitespace()
         .map(|word| (word.as_ptr() as usize - line.as_ptr() as usize, word))
         .collect();
-    let Some(((start, first), rest)) = words.split_first() else { return Ok(Vec::new()) };
+    let Some(((start, first), rest)) = words.split_first() else {
+        return Ok(Vec::new());
+    };
     let mut protocol = None;
     let mut sni = None;
     let mut tags = Vec::new();
     let mut port = None;
     for (offset, word) in rest {
         let Some((key, value)) = word.split_once('=') else {
-            protocol = Some(word.parse::<Protocol>().map_err(|reason| (*offset, reason))?);
+            protocol = Some(
+                word.parse::<Protocol>()
+                    .map_err(|reason| (*offset, reason))?,
+            );
             continue;
         };
         let at = offset + key.len() + 1;
@@ -95,15 +107,21 @@ fn parse_line(line: &str) -> Result<Vec<Entry>, (usize, String)> {
             target.protocol = protocol.unwrap_or_else(|| Protocol::for_port(port));
         }
         target.sni.clone_from(&sni);
-        Entry { target, tags: tags.join(" ") }
+        Entry {
+            target,
+            tags: tags.join(" "),
+        }
     };
-    let is_block = first.rsplit_once('/').is_some_and(|(_, bits)| {
-        !bits.is_empty() && bits.bytes().all(|b| b.is_ascii_digit())
-    });
+    let is_block = first
+        .rsplit_once('/')
+        .is_some_and(|(_, bits)| !bits.is_empty() && bits.bytes().all(|b| b.is_ascii_digit()));
     if is_block {
         let block: Cidr = first.parse().map_err(|reason| (*start, reason))?;
         let all = block.addresses(MAX_BLOCK).ok_or_else(|| {
-            (*start, format!("`{first}` has more than {MAX_BLOCK} addresses"))
+            (
+                *start,
+                format!("`{first}` has more than {MAX_BLOCK} addresses"),
+            )
         })?;
         let target = |address: std::net::IpAddr| Target {
             host: address.to_string(),
@@ -111,9 +129,14 @@ fn parse_line(line: &str) -> Result<Vec<Entry>, (usize, String)> {
             protocol: Protocol::Tls,
             sni: None,
         };
-        return Ok(all.into_iter().map(|address| finish(target(address))).collect());
+        return Ok(all
+            .into_iter()
+            .map(|address| finish(target(address)))
+            .collect());
     }
-    let target = first.parse::<Target>().map_err(|error| (start + error.offset, error.reason))?;
+    let target = first
+        .parse::<Target>()
+        .map_err(|error| (start + error.offset, error.reason))?;
     Ok(vec![finish(target)])
 }
 
@@ -129,7 +152,15 @@ mod tests {
                     y.example gopher\n";
         let (entries, mistakes) = parse(text.as_bytes());
         let shown: Vec<String> = entries.iter().map(|e| e.target.to_string()).collect();
-        assert_eq!(shown, ["mail.example:25", "www.example:443", "192.0.2.0:8443", "192.0.2.1:8443"]);
+        assert_eq!(
+            shown,
+            [
+                "mail.example:25",
+                "www.example:443",
+                "192.0.2.0:8443",
+                "192.0.2.1:8443"
+            ]
+        );
         assert_eq!(entries[0].tags, "mail");
         assert_eq!(entries[2].target.name(), "x.example");
         let places: Vec<(usize, usize)> = mistakes.iter().map(|m| (m.line, m.column)).collect();

@@ -50,8 +50,10 @@ pub(crate) fn compare(runs: &[ShownRun], only: &[String], now: Unix) -> Option<D
             .or_insert_with(|| (Arc::clone(chain), BTreeSet::new()));
         entry.1.insert(run.vantage.clone());
     }
-    let mut keys: Vec<_> =
-        keys.into_iter().map(|(key, (chain, seen_by))| (key, chain, seen_by)).collect();
+    let mut keys: Vec<_> = keys
+        .into_iter()
+        .map(|(key, (chain, seen_by))| (key, chain, seen_by))
+        .collect();
     keys.retain(|(_, _, seen_by)| seen_by.len() < vantages.len());
     keys.sort_by_key(|(key, _, seen_by)| (seen_by.len(), *key));
     (vantages.len() > 1 && !keys.is_empty()).then_some(Disagreement { keys, vantages })

@@ -24,7 +24,13 @@ pub(crate) fn now() -> Unix {
 /// `2026-11-25T16:04:05Z`.
 pub(crate) fn rfc3339(at: Unix) -> String {
     let second = at.rem_euclid(DAY);
-    format!("{}T{:02}:{:02}:{:02}Z", date(at), second / HOUR, second / 60 % 60, second % 60)
+    format!(
+        "{}T{:02}:{:02}:{:02}Z",
+        date(at),
+        second / HOUR,
+        second / 60 % 60,
+        second % 60
+    )
 }
 
 /// `2026-11-25`.
@@ -56,7 +62,9 @@ pub(crate) fn span(seconds: i64) -> String {
 fn parse_parts(text: &str) -> Option<Unix> {
     let number = |range: std::ops::Range<usize>| -> Option<i64> {
         let part = text.get(range)?;
-        part.bytes().all(|b| b.is_ascii_digit()).then(|| part.parse().ok())?
+        part.bytes()
+            .all(|b| b.is_ascii_digit())
+            .then(|| part.parse().ok())?
     };
     let literal = |at: usize, byte: u8| (text.as_bytes().get(at) == Some(&byte)).then_some(());
     let (year, month, day) = (number(0..4)?, number(5..7)?, number(8..10)?);
@@ -78,7 +86,9 @@ fn parse_parts(text: &str) -> Option<Unix> {
     }
     let mut rest = text.get(19..)?;
     if let Some(fraction) = rest.strip_prefix('.') {
-        let zone = fraction.find(|c: char| !c.is_ascii_digit()).filter(|&digits| digits > 0)?;
+        let zone = fraction
+            .find(|c: char| !c.is_ascii_digit())
+            .filter(|&digits| digits > 0)?;
         rest = &fraction[zone..];
     }
     let offset = match rest {
@@ -125,7 +135,11 @@ fn civil_from_days(days: i64) -> (i64, i64, i64) {
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let shifted = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * shifted + 2) / 5 + 1;
-    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
+    let month = if shifted < 10 {
+        shifted + 3
+    } else {
+        shifted - 9
+    };
     (year_of_era + era * 400 + i64::from(month <= 2), month, day)
 }
 
@@ -146,14 +160,25 @@ mod tests {
         }
         assert_eq!(parse("2026-11-25T18:04:05+02:00"), Ok(1_795_622_645));
         assert_eq!(parse("2026-11-25T16:04:05.250Z"), Ok(1_795_622_645));
-        assert_eq!(parse("2026-11-25"), Ok(1_795_622_645 - 16 * HOUR - 4 * 60 - 5));
+        assert_eq!(
+            parse("2026-11-25"),
+            Ok(1_795_622_645 - 16 * HOUR - 4 * 60 - 5)
+        );
     }
 
     #[test]
     fn nonsense_is_refused() {
         for text in [
-            "", "yesterday", "2026-13-01", "2026-02-29", "2026-11-25T16:04", "2026-11-25T24:00:00Z",
-            "2026-11-25T16:04:05", "2026-11-25T16:04:05+2", "2026-11-25T16:04:05.Z", "2026-11-25x",
+            "",
+            "yesterday",
+            "2026-13-01",
+            "2026-02-29",
+            "2026-11-25T16:04",
+            "2026-11-25T24:00:00Z",
+            "2026-11-25T16:04:05",
+            "2026-11-25T16:04:05+2",
+            "2026-11-25T16:04:05.Z",
+            "2026-11-25x",
         ] {
             assert!(parse(text).is_err(), "{text}");
         }

@@ -57,13 +57,21 @@ pub(super) fn rows(
     findings.extend(path_expiring(chain, now));
     findings
         .into_iter()
-        .map(|f| if f.evidence.is_none() { f.about(leaf.sha256) } else { f })
+        .map(|f| {
+            if f.evidence.is_none() {
+                f.about(leaf.sha256)
+            } else {
+                f
+            }
+        })
         .collect()
 }
 
 /// An intermediate on the only valid path that ends before the leaf takes the leaf with it.
 fn path_expiring(chain: &Chain, now: Unix) -> Option<Finding> {
-    let [only] = chain.paths.valid.as_slice() else { return None };
+    let [only] = chain.paths.valid.as_slice() else {
+        return None;
+    };
     let leaf = chain.leaf();
     let first = only.intermediates().iter().min_by_key(|ca| ca.not_after)?;
     if first.not_after >= leaf.not_after || now > leaf.not_after {
@@ -88,8 +96,11 @@ fn path_expiring(chain: &Chain, now: Unix) -> Option<Finding> {
 pub(crate) fn next_alarm(chain: &Chain, knowledge: &Knowledge, now: Unix) -> Unix {
     let leaf = chain.leaf();
     let lifetime = leaf.lifetime().min(LONGEST_LIFETIME);
-    #[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss,
-        reason = "a share of at most 398 days in seconds")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_precision_loss,
+        reason = "a share of at most 398 days in seconds"
+    )]
     let before_end = |share: f64| leaf.not_after - (lifetime as f64 * share) as i64;
     [
         before_end(knowledge.expiring_share),

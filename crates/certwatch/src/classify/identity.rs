@@ -33,7 +33,11 @@ pub(super) fn rows(
         ];
     };
     let mut findings = Vec::new();
-    if history.sightings.iter().any(|s| s.chain.leaf().sha256 == leaf.sha256) {
+    if history
+        .sightings
+        .iter()
+        .any(|s| s.chain.leaf().sha256 == leaf.sha256)
+    {
         findings.push(Finding::new(
             Code::CHAIN_VARIANT,
             Severity::Info,
@@ -53,13 +57,22 @@ pub(super) fn rows(
 fn returned(history: &History, chain: &Chain, now: Unix) -> Option<Finding> {
     let leaf = chain.leaf();
     let bad = |why: &str| {
-        Finding::new(Code::RETURNED_BAD, Severity::Critical, format!("back to a chain {why}"))
-            .about(leaf.sha256)
+        Finding::new(
+            Code::RETURNED_BAD,
+            Severity::Critical,
+            format!("back to a chain {why}"),
+        )
+        .about(leaf.sha256)
     };
     if history.is_rejected(chain) {
         return Some(bad("that was rejected"));
     }
-    let runs = || history.sightings.iter().filter(|s| s.chain.leaf().sha256 == leaf.sha256);
+    let runs = || {
+        history
+            .sightings
+            .iter()
+            .filter(|s| s.chain.leaf().sha256 == leaf.sha256)
+    };
     let last_here = runs().map(|s| s.last).max()?;
     // Leaves that appeared after this one was last seen anywhere.
     let newer = history
@@ -91,7 +104,10 @@ fn untrusted(history: &History, old: &Sighting, chain: &Chain) -> Option<Finding
     let before = &old.chain;
     let what = match chain.paths.trust {
         Trust::SelfSigned => "self-signed".to_owned(),
-        Trust::Incomplete => format!("issued by {}, which is nowhere at hand", chain.issuer_name()),
+        Trust::Incomplete => format!(
+            "issued by {}, which is nowhere at hand",
+            chain.issuer_name()
+        ),
         _ => format!("issued under {}, which nobody trusts", end_name(chain)),
     };
     if !before.paths.trust.is_untrusted() {
@@ -129,7 +145,11 @@ fn untrusted(history: &History, old: &Sighting, chain: &Chain) -> Option<Finding
 }
 
 fn end_name(chain: &Chain) -> &str {
-    chain.path().certs.last().map_or("", |cert| cert.subject.short())
+    chain
+        .path()
+        .certs
+        .last()
+        .map_or("", |cert| cert.subject.short())
 }
 
 fn renewed(before: &Chain, chain: &Chain) -> Finding {
@@ -183,7 +203,9 @@ fn new_leaf(
     if chain.owner == before.owner || history.knows_owner(&chain.owner.name) {
         return same_owner(chain, knowledge, early, &timing, guess);
     }
-    let second = history.last_owner_change().is_some_and(|at| now - at < 30 * DAY);
+    let second = history
+        .last_owner_change()
+        .is_some_and(|at| now - at < 30 * DAY);
     let who = format!("{} to {}{guess}", before.owner, chain.owner);
     let (code, unseen) = if knowledge.issuer_seen() {
         (Code::OWNER_CHANGED, String::new())
@@ -197,8 +219,16 @@ fn new_leaf(
     } else {
         Severity::Notice
     };
-    let twice = if second { ", the second change of owner within 30 days" } else { "" };
-    Finding::new(code, severity, format!("CA owner changed, {who}{twice}; {timing}{unseen}"))
+    let twice = if second {
+        ", the second change of owner within 30 days"
+    } else {
+        ""
+    };
+    Finding::new(
+        code,
+        severity,
+        format!("CA owner changed, {who}{twice}; {timing}{unseen}"),
+    )
 }
 
 /// Rows 4 and 5: another issuer key of an owner this target already uses.
@@ -212,15 +242,26 @@ fn same_owner(
     let issuer = chain.issuer_name();
     if knowledge.issuer_seen() {
         let doubtful = early || !knowledge.issuer_well_known();
-        let severity = if doubtful { Severity::Notice } else { Severity::Info };
+        let severity = if doubtful {
+            Severity::Notice
+        } else {
+            Severity::Info
+        };
         let early = if early { ", early" } else { "" };
         return Finding::new(
             Code::ISSUER_ROTATED,
             severity,
-            format!("rotation inside {}{guess} to {issuer}{early}; {timing}", chain.owner),
+            format!(
+                "rotation inside {}{guess} to {issuer}{early}; {timing}",
+                chain.owner
+            ),
         );
     }
-    let severity = if knowledge.is_thin() && !early { Severity::Info } else { Severity::Warning };
+    let severity = if knowledge.is_thin() && !early {
+        Severity::Info
+    } else {
+        Severity::Warning
+    };
     Finding::new(
         Code::ISSUER_UNSEEN,
         severity,
@@ -239,14 +280,20 @@ fn unseen_text(chain: &Chain, knowledge: &Knowledge) -> String {
     } else if knowledge.has_ccadb {
         format!("; issuer key {key} was never seen at any target and is not in CCADB")
     } else {
-        format!("; issuer key {key} was never seen at any of {} other hosts", knowledge.hosts)
+        format!(
+            "; issuer key {key} was never seen at any of {} other hosts",
+            knowledge.hosts
+        )
     }
 }
 
 /// `the old certificate had 41 days (68 %) left`.
 fn timing(old: &Cert, now: Unix) -> String {
     if now > old.not_after {
-        return format!("the old certificate had expired {} before", when::span(now - old.not_after));
+        return format!(
+            "the old certificate had expired {} before",
+            when::span(now - old.not_after)
+        );
     }
     if now < old.not_before {
         return "the old certificate had not begun by this clock".to_owned();
@@ -265,7 +312,11 @@ fn anchor_changed(before: &Chain, chain: &Chain) -> Option<Finding> {
         Finding::new(
             Code::ANCHOR_CHANGED,
             Severity::Info,
-            format!("now under root {}, before under {}", new.subject.short(), old.subject.short()),
+            format!(
+                "now under root {}, before under {}",
+                new.subject.short(),
+                old.subject.short()
+            ),
         )
         .about(new.sha256)
     })

@@ -60,8 +60,16 @@ fn trust(
             before.paths.trust == Trust::Local && history.verdicts.accepted.contains(&before.hash)
         });
         let expected = knowledge.corporate || accepted_before;
-        let severity = if expected { Severity::Info } else { Severity::Critical };
-        let root = chain.path().root.as_ref().map_or("", |root| root.subject.short());
+        let severity = if expected {
+            Severity::Info
+        } else {
+            Severity::Critical
+        };
+        let root = chain
+            .path()
+            .root
+            .as_ref()
+            .map_or("", |root| root.subject.short());
         return Some(
             Finding::new(
                 Code::LOCAL_ROOT,
@@ -75,17 +83,27 @@ fn trust(
         return None; // row 10 speaks about changes
     }
     let (code, text) = match chain.paths.trust {
-        Trust::SelfSigned => (Code::SELF_SIGNED, "self-signed: nobody vouches for it".to_owned()),
-        Trust::Untrusted => {
-            (Code::UNTRUSTED, "issued under a root nobody here trusts".to_owned())
-        }
+        Trust::SelfSigned => (
+            Code::SELF_SIGNED,
+            "self-signed: nobody vouches for it".to_owned(),
+        ),
+        Trust::Untrusted => (
+            Code::UNTRUSTED,
+            "issued under a root nobody here trusts".to_owned(),
+        ),
         Trust::Incomplete => (
             Code::UNTRUSTED,
-            format!("its issuer {} was not sent and is not at hand", chain.issuer_name()),
+            format!(
+                "its issuer {} was not sent and is not at hand",
+                chain.issuer_name()
+            ),
         ),
         Trust::Defective => {
             let defects: Vec<&str> = chain.paths.defects.iter().map(|d| d.code()).collect();
-            (Code::UNTRUSTED, format!("strict clients refuse the chain: {}", defects.join(", ")))
+            (
+                Code::UNTRUSTED,
+                format!("strict clients refuse the chain: {}", defects.join(", ")),
+            )
         }
         Trust::Valid | Trust::Local | Trust::Expired | Trust::NotYet => return None,
     };
@@ -122,9 +140,17 @@ fn level(before: &Chain, chain: &Chain) -> Vec<Finding> {
 fn key_change(before: &Chain, chain: &Chain) -> Option<Finding> {
     let (old, new) = (before.leaf().key, chain.leaf().key);
     let finding = if old.kind != new.kind {
-        Finding::new(Code::KEY_TYPE, Severity::Info, format!("key type changed, {old} to {new}"))
+        Finding::new(
+            Code::KEY_TYPE,
+            Severity::Info,
+            format!("key type changed, {old} to {new}"),
+        )
     } else if new.bits < old.bits && new.kind != KeyKind::Other {
-        Finding::new(Code::KEY_WEAKER, Severity::Notice, format!("weaker key, {old} to {new}"))
+        Finding::new(
+            Code::KEY_WEAKER,
+            Severity::Notice,
+            format!("weaker key, {old} to {new}"),
+        )
     } else {
         return None;
     };
@@ -150,22 +176,37 @@ fn names_change(
         });
     }
     if new.covers_by_wildcard(name) && !old.covers_by_wildcard(name) {
-        let severity = if knowledge.wildcard_known { Severity::Info } else { Severity::Notice };
+        let severity = if knowledge.wildcard_known {
+            Severity::Info
+        } else {
+            Severity::Notice
+        };
         return Some(
-            Finding::new(Code::WILDCARD, severity, format!("{name} is now covered by a wildcard"))
-                .about(new.sha256),
+            Finding::new(
+                Code::WILDCARD,
+                severity,
+                format!("{name} is now covered by a wildcard"),
+            )
+            .about(new.sha256),
         );
     }
-    let missing: Vec<&String> =
-        old.dns_names.iter().filter(|name| !new.dns_names.contains(name)).collect();
+    let missing: Vec<&String> = old
+        .dns_names
+        .iter()
+        .filter(|name| !new.dns_names.contains(name))
+        .collect();
     let first = missing.first()?;
     let more = match missing.len() {
         1 => String::new(),
         n => format!(" and {} more", n - 1),
     };
     Some(
-        Finding::new(Code::NAMES_SHRUNK, Severity::Info, format!("no longer covers {first}{more}"))
-            .about(new.sha256),
+        Finding::new(
+            Code::NAMES_SHRUNK,
+            Severity::Info,
+            format!("no longer covers {first}{more}"),
+        )
+        .about(new.sha256),
     )
 }
 
@@ -173,7 +214,10 @@ fn name_mismatch(chain: &Chain, name: &str) -> Finding {
     Finding::new(
         Code::NAME_MISMATCH,
         Severity::Critical,
-        format!("does not cover {name}; it names {}", some_names(chain.leaf())),
+        format!(
+            "does not cover {name}; it names {}",
+            some_names(chain.leaf())
+        ),
     )
     .about(chain.leaf().sha256)
 }
@@ -186,7 +230,11 @@ fn some_names(leaf: &Cert) -> String {
     }
     let total = leaf.dns_names.len() + leaf.ip_names.len();
     let rest = total - names.len();
-    let more = if rest > 0 { format!(" and {rest} more") } else { String::new() };
+    let more = if rest > 0 {
+        format!(" and {rest} more")
+    } else {
+        String::new()
+    };
     format!("{}{more}", names.join(", "))
 }
 
@@ -244,7 +292,11 @@ fn strength(chain: &Chain, findings: &mut Vec<Finding>) {
     let root_key = path.root.as_ref().map(|root| root.spki);
     let self_signed_end = matches!(chain.paths.trust, Trust::SelfSigned | Trust::Untrusted);
     for (depth, cert) in path.certs.iter().enumerate() {
-        let what = if depth == 0 { "the certificate" } else { cert.subject.short() };
+        let what = if depth == 0 {
+            "the certificate"
+        } else {
+            cert.subject.short()
+        };
         if lenient::is_weak(cert) {
             findings.push(
                 Finding::new(
@@ -281,21 +333,41 @@ fn authority(chain: &Chain, name: &str, findings: &mut Vec<Finding>) {
         findings.push(Finding::new(code, Severity::Warning, text).about(cert.sha256));
     };
     if leaf.server_auth == Some(false) {
-        warn(Code::EKU, "extended key usage does not allow TLS servers".to_owned(), leaf);
+        warn(
+            Code::EKU,
+            "extended key usage does not allow TLS servers".to_owned(),
+            leaf,
+        );
     }
     for (depth, ca) in chain.path().certs.iter().enumerate().skip(1) {
         let ca_name = ca.subject.short();
         if lenient::lacks_ca_rights(ca) {
-            warn(Code::CA_FLAG, format!("{ca_name} signs certificates but may not"), ca);
+            warn(
+                Code::CA_FLAG,
+                format!("{ca_name} signs certificates but may not"),
+                ca,
+            );
         }
         if lenient::violates_path_len(ca, depth) {
-            warn(Code::PATHLEN, format!("{ca_name} allows fewer CAs below it than there are"), ca);
+            warn(
+                Code::PATHLEN,
+                format!("{ca_name} allows fewer CAs below it than there are"),
+                ca,
+            );
         }
         if ca.constraints.as_ref().is_some_and(|c| !c.allows(name)) {
-            warn(Code::NAME_CONSTRAINTS, format!("{ca_name} may not issue for {name}"), ca);
+            warn(
+                Code::NAME_CONSTRAINTS,
+                format!("{ca_name} may not issue for {name}"),
+                ca,
+            );
         }
         if ca.server_auth == Some(false) {
-            warn(Code::EKU, format!("{ca_name} may not issue for TLS servers"), ca);
+            warn(
+                Code::EKU,
+                format!("{ca_name} may not issue for TLS servers"),
+                ca,
+            );
         }
     }
     // OpenSSL's default self-signed certificate is CA:TRUE and only self-signed.
@@ -315,14 +387,26 @@ fn authority(chain: &Chain, name: &str, findings: &mut Vec<Finding>) {
 fn shape(chain: &Chain, findings: &mut Vec<Finding>) {
     let shape = chain.shape;
     for (wrong, code, text) in [
-        (shape.disordered, Code::ORDER, "the chain is sent in the wrong order"),
+        (
+            shape.disordered,
+            Code::ORDER,
+            "the chain is sent in the wrong order",
+        ),
         (
             shape.incomplete && chain.paths.trust != Trust::Incomplete,
             Code::INCOMPLETE,
             "an intermediate is not sent; clients without it fail",
         ),
-        (shape.extra, Code::EXTRA_CERTS, "certificates are sent that are on no path"),
-        (shape.root_sent, Code::ROOT_SENT, "the root is sent, which clients have or distrust"),
+        (
+            shape.extra,
+            Code::EXTRA_CERTS,
+            "certificates are sent that are on no path",
+        ),
+        (
+            shape.root_sent,
+            Code::ROOT_SENT,
+            "the root is sent, which clients have or distrust",
+        ),
     ] {
         if wrong {
             findings.push(Finding::new(code, Severity::Notice, text));
@@ -332,7 +416,10 @@ fn shape(chain: &Chain, findings: &mut Vec<Finding>) {
         findings.push(Finding::new(
             Code::CERT_UNPARSEABLE,
             Severity::Notice,
-            format!("{} of the certificates sent cannot be parsed", chain.unparseable),
+            format!(
+                "{} of the certificates sent cannot be parsed",
+                chain.unparseable
+            ),
         ));
     }
 }
@@ -348,24 +435,38 @@ fn new_subcas(history: &History, chain: &Chain, now: Unix) -> Vec<Finding> {
         .iter()
         .flat_map(|s| s.chain.path().intermediates().iter().map(|ca| ca.spki))
         .collect();
-    for ca in chain.path().intermediates().iter().filter(|ca| !known.contains(&ca.spki)) {
+    for ca in chain
+        .path()
+        .intermediates()
+        .iter()
+        .filter(|ca| !known.contains(&ca.spki))
+    {
         let name = ca.subject.short();
         let mut warn = |code, text| {
             findings.push(Finding::new(code, Severity::Warning, text).about(ca.sha256));
         };
         let age = now - ca.not_before;
         if age < 7 * DAY {
-            warn(Code::SUBCA_YOUNG, format!("sub-CA {name} is only {} old", when::span(age.max(0))));
+            warn(
+                Code::SUBCA_YOUNG,
+                format!("sub-CA {name} is only {} old", when::span(age.max(0))),
+            );
         }
         if ca.lifetime() < 30 * DAY {
             let life = when::span(ca.lifetime());
-            warn(Code::SUBCA_SHORT, format!("sub-CA {name} lives for {life} only"));
+            warn(
+                Code::SUBCA_SHORT,
+                format!("sub-CA {name} lives for {life} only"),
+            );
         }
         if chain.foreign.contains(&ca.sha256) {
             let organisation = ca.subject.organisation.as_deref().unwrap_or_default();
             warn(
                 Code::SUBCA_FOREIGN_NAME,
-                format!("sub-CA {name} belongs to {organisation}, not to {}", chain.owner),
+                format!(
+                    "sub-CA {name} belongs to {organisation}, not to {}",
+                    chain.owner
+                ),
             );
         }
     }

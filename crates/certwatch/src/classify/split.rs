@@ -38,11 +38,18 @@ pub(super) fn rows(
     };
     let still_old =
         |s: &Sighting| s.chain.leaf().sha256 == previous.chain.leaf().sha256 && s.last > since;
-    let context = Split { history, chain, previous, since, now };
+    let context = Split {
+        history,
+        chain,
+        previous,
+        since,
+        now,
+    };
 
-    let addresses = history.sightings.iter().filter(|s| {
-        s.vantage == observation.vantage && s.addr != observation.addr && still_old(s)
-    });
+    let addresses = history
+        .sightings
+        .iter()
+        .filter(|s| s.vantage == observation.vantage && s.addr != observation.addr && still_old(s));
     let vantages = history
         .sightings
         .iter()
@@ -53,7 +60,10 @@ pub(super) fn rows(
         .filter(|s| s.sighting.vantage == observation.vantage && still_old(&s.sighting));
 
     let mut findings = Vec::new();
-    let name = |s: &Sighting| s.addr.map_or_else(|| "another address".to_owned(), |a| a.to_string());
+    let name = |s: &Sighting| {
+        s.addr
+            .map_or_else(|| "another address".to_owned(), |a| a.to_string())
+    };
     findings.extend(context.finding(Code::SPLIT_ADDRESS, addresses.map(name).collect(), false));
     let names = ports.map(|s| format!("port {}", s.port)).collect();
     findings.extend(context.finding(Code::SPLIT_PORT, names, context.ports_confined()));
@@ -87,7 +97,10 @@ impl Split<'_> {
         let early = self.history.is_early(left);
         let age = self.now - self.since;
         let (severity, meaning) = if early && confined {
-            (Severity::Critical, "nobody else was given the new key, and it is early")
+            (
+                Severity::Critical,
+                "nobody else was given the new key, and it is early",
+            )
         } else if age < SETTLES {
             (Severity::Notice, "settling")
         } else {
@@ -102,13 +115,20 @@ impl Split<'_> {
 
     /// Whether no other port has the new key.
     fn ports_confined(&self) -> bool {
-        !self.history.siblings.iter().any(|s| self.is_new(&s.sighting))
+        !self
+            .history
+            .siblings
+            .iter()
+            .any(|s| self.is_new(&s.sighting))
     }
 
     /// Whether no other vantage sees the new key.
     fn vantages_confined(&self, observation: &Observation) -> bool {
-        let mut others =
-            self.history.sightings.iter().filter(|s| s.vantage != observation.vantage);
+        let mut others = self
+            .history
+            .sightings
+            .iter()
+            .filter(|s| s.vantage != observation.vantage);
         !others.any(|s| self.is_new(s))
     }
 

@@ -25,14 +25,28 @@ struct World {
 
 fn world() -> World {
     let root = forge::root("Good Root", "Good CA");
-    let subs = (0..4).map(|n| root.sub(&format!("Good {n}"), "Good CA", "2024-01-01", 3650)).collect();
+    let subs = (0..4)
+        .map(|n| root.sub(&format!("Good {n}"), "Good CA", "2024-01-01", 3650))
+        .collect();
     let other_root = forge::root("Other Root", "Other CA");
     let other = other_root.sub("Other 1", "Other CA", "2024-01-01", 3650);
     let judge = forge::judge(&[&root, &other_root], &[]);
     // A store that knows the world: the unknown is unknown there, too.
-    let knowledge = Knowledge { hosts: 100, issuer_hosts: 50, ..Knowledge::default() };
+    let knowledge = Knowledge {
+        hosts: 100,
+        issuer_hosts: 50,
+        ..Knowledge::default()
+    };
     let start = when::parse("2026-01-01").unwrap();
-    World { judge, root, subs, other, start, history: History::default(), knowledge }
+    World {
+        judge,
+        root,
+        subs,
+        other,
+        start,
+        history: History::default(),
+        knowledge,
+    }
 }
 
 impl World {
@@ -55,7 +69,11 @@ impl World {
         let first = leaf.from + DAY;
         self.see(&presented, first);
         self.history.sweeps = 9;
-        #[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "days")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_precision_loss,
+            reason = "days"
+        )]
         let at = leaf.from + ((leaf.days * DAY) as f64 * (1.0 - share_left)) as i64;
         (self, at)
     }
@@ -67,7 +85,10 @@ impl World {
 }
 
 fn codes(findings: &[Finding]) -> Vec<(&'static str, &'static str)> {
-    findings.iter().map(|f| (f.code.as_str(), f.severity.word())).collect()
+    findings
+        .iter()
+        .map(|f| (f.code.as_str(), f.severity.word()))
+        .collect()
 }
 
 /// A world whose leaf has `share` left, and the time of that.
@@ -82,7 +103,14 @@ fn row_0_a_known_chain_is_silent() {
     let (mut world, at) = at_share(0.5);
     let same = world.subs[0].issue(&world.leaf("k1", world.start));
     // ECDSA signatures differ each time, so take the very same bytes.
-    let known = Presented { ders: world.history.sightings[0].chain.certs.iter().map(|c| Arc::clone(&c.der)).collect() };
+    let known = Presented {
+        ders: world.history.sightings[0]
+            .chain
+            .certs
+            .iter()
+            .map(|c| Arc::clone(&c.der))
+            .collect(),
+    };
     assert_ne!(known, same);
     assert_eq!(world.see(&known, at), []);
 }
@@ -90,10 +118,20 @@ fn row_0_a_known_chain_is_silent() {
 #[test]
 fn row_1_other_intermediates_under_the_same_leaf() {
     let (mut world, at) = at_share(0.5);
-    let mut known = Presented { ders: world.history.sightings[0].chain.certs.iter().map(|c| Arc::clone(&c.der)).collect() };
+    let mut known = Presented {
+        ders: world.history.sightings[0]
+            .chain
+            .certs
+            .iter()
+            .map(|c| Arc::clone(&c.der))
+            .collect(),
+    };
     known.ders.push(Arc::clone(&world.subs[1].der));
     let found = world.see(&known, at);
-    assert_eq!(codes(&found), [("chain-variant", "info"), ("extra-certs", "notice")]);
+    assert_eq!(
+        codes(&found),
+        [("chain-variant", "info"), ("extra-certs", "notice")]
+    );
 }
 
 #[test]
@@ -125,7 +163,11 @@ fn rows_4_and_5_other_issuers_of_the_same_owner() {
         world.knowledge.issuer_hosts = hosts_with_key;
         world.knowledge.hosts = if thin { 0 } else { 100 };
         let rotated = world.subs[1].issue(&world.leaf("k2", at));
-        assert_eq!(codes(&world.see(&rotated, at)), [expected], "{hosts_with_key} {share} {thin}");
+        assert_eq!(
+            codes(&world.see(&rotated, at)),
+            [expected],
+            "{hosts_with_key} {share} {thin}"
+        );
     }
 }
 
@@ -142,7 +184,11 @@ fn rows_6_and_7_another_owner() {
         world.knowledge.issuer_hosts = hosts_with_key;
         world.knowledge.hosts = if thin { 0 } else { 100 };
         let foreign = world.other.issue(&world.leaf("k2", at));
-        assert_eq!(codes(&world.see(&foreign, at)), [expected], "{hosts_with_key} {share} {thin}");
+        assert_eq!(
+            codes(&world.see(&foreign, at)),
+            [expected],
+            "{hosts_with_key} {share} {thin}"
+        );
     }
 }
 
@@ -166,7 +212,10 @@ fn row_8_another_root_of_the_same_owner() {
     let sub = twin.sub("Good 9", "Good CA", "2024-01-01", 3650);
     world.judge = forge::judge(&[&world.root, &twin], &[]);
     let found = world.see(&sub.issue(&world.leaf("k2", at)), at);
-    assert_eq!(codes(&found), [("issuer-rotated", "info"), ("anchor-changed", "info")]);
+    assert_eq!(
+        codes(&found),
+        [("issuer-rotated", "info"), ("anchor-changed", "info")]
+    );
 }
 
 #[test]
@@ -204,9 +253,15 @@ fn rows_11_and_12_weaker_levels() {
         (&[][..], DV, None),
     ] {
         let world = world();
-        let leaf = Leaf { policy: before, ..world.leaf("k1", world.start) };
+        let leaf = Leaf {
+            policy: before,
+            ..world.leaf("k1", world.start)
+        };
         let (mut world, at) = world.with_leaf(&leaf, 0.3);
-        let weaker = world.subs[0].issue(&Leaf { policy: after, ..world.leaf("k2", at) });
+        let weaker = world.subs[0].issue(&Leaf {
+            policy: after,
+            ..world.leaf("k2", at)
+        });
         let found = codes(&world.see(&weaker, at));
         assert_eq!(found.get(1).copied(), expected, "{before:?} {after:?}");
     }
@@ -215,9 +270,15 @@ fn rows_11_and_12_weaker_levels() {
 #[test]
 fn combinations_raise_level_and_sct_findings() {
     let world = world();
-    let leaf = Leaf { policy: EV, ..world.leaf("k1", world.start) };
+    let leaf = Leaf {
+        policy: EV,
+        ..world.leaf("k1", world.start)
+    };
     let (mut world, at) = world.with_leaf(&leaf, 0.3);
-    let foreign = world.other.issue(&Leaf { scts: 0, ..world.leaf("k2", at) });
+    let foreign = world.other.issue(&Leaf {
+        scts: 0,
+        ..world.leaf("k2", at)
+    });
     let found = world.see(&foreign, at);
     for code in [Code::LEVEL_DOWN_EV, Code::SCT_GONE] {
         let finding = found.iter().find(|f| f.code == code).unwrap();
@@ -228,16 +289,25 @@ fn combinations_raise_level_and_sct_findings() {
 #[test]
 fn row_14_names() {
     for (names, expected) in [
-        (vec!["elsewhere.example.org"], Some(("name-lost", "critical"))),
+        (
+            vec!["elsewhere.example.org"],
+            Some(("name-lost", "critical")),
+        ),
         (vec!["*.example.org"], Some(("wildcard", "notice"))),
         (vec![HOST, "new.example.org"], None),
     ] {
         let (mut world, at) = at_share(0.3);
-        let renamed = world.subs[0].issue(&Leaf { names, ..world.leaf("k2", at) });
+        let renamed = world.subs[0].issue(&Leaf {
+            names,
+            ..world.leaf("k2", at)
+        });
         assert_eq!(codes(&world.see(&renamed, at)).get(1).copied(), expected);
     }
     let world = world();
-    let leaf = Leaf { names: vec![HOST, "old.example.org"], ..world.leaf("k1", world.start) };
+    let leaf = Leaf {
+        names: vec![HOST, "old.example.org"],
+        ..world.leaf("k1", world.start)
+    };
     let (mut world, at) = world.with_leaf(&leaf, 0.3);
     let found = world.see(&world.subs[0].issue(&world.leaf("k2", at)), at);
     assert_eq!(codes(&found)[1], ("names-shrunk", "info"));
@@ -246,23 +316,44 @@ fn row_14_names() {
 #[test]
 fn row_15_scts_gone() {
     let (mut world, at) = at_share(0.3);
-    let unlogged = world.subs[0].issue(&Leaf { scts: 0, ..world.leaf("k2", at) });
-    assert_eq!(codes(&world.see(&unlogged, at)), [("rekeyed", "info"), ("sct-gone", "warning")]);
+    let unlogged = world.subs[0].issue(&Leaf {
+        scts: 0,
+        ..world.leaf("k2", at)
+    });
+    assert_eq!(
+        codes(&world.see(&unlogged, at)),
+        [("rekeyed", "info"), ("sct-gone", "warning")]
+    );
 }
 
 #[test]
 fn row_16_authority() {
     let (mut world, at) = at_share(0.3);
-    let ca_leaf = world.subs[0].issue(&Leaf { is_ca: true, ..world.leaf("k2", at) });
+    let ca_leaf = world.subs[0].issue(&Leaf {
+        is_ca: true,
+        ..world.leaf("k2", at)
+    });
     let found = world.see(&ca_leaf, at);
-    assert!(codes(&found).contains(&("leaf-is-ca", "critical")), "{found:?}");
+    assert!(
+        codes(&found).contains(&("leaf-is-ca", "critical")),
+        "{found:?}"
+    );
     let (mut world, at) = at_share(0.3);
-    let mail = world.subs[0].issue(&Leaf { server_auth: false, ..world.leaf("k2", at) });
+    let mail = world.subs[0].issue(&Leaf {
+        server_auth: false,
+        ..world.leaf("k2", at)
+    });
     assert!(codes(&world.see(&mail, at)).contains(&("eku", "warning")));
     let (mut world, at) = at_share(0.3);
     let date = when::date(at - DAY);
     let fresh = world.root.sub("Fresh", "Somebody Else", &date, 20);
-    let found = codes(&world.see(&fresh.issue(&Leaf { days: 10, ..world.leaf("k2", at) }), at));
+    let found = codes(&world.see(
+        &fresh.issue(&Leaf {
+            days: 10,
+            ..world.leaf("k2", at)
+        }),
+        at,
+    ));
     for code in ["subca-young", "subca-short", "subca-foreign-name"] {
         assert!(found.contains(&(code, "warning")), "{code}: {found:?}");
     }
@@ -273,10 +364,16 @@ fn row_17_untidy_chains_once() {
     let (mut world, at) = at_share(0.3);
     let mut untidy = world.subs[0].issue(&world.leaf("k2", at));
     untidy.ders.push(Arc::clone(&world.root.der));
-    assert_eq!(codes(&world.see(&untidy, at)), [("rekeyed", "info"), ("root-sent", "notice")]);
+    assert_eq!(
+        codes(&world.see(&untidy, at)),
+        [("rekeyed", "info"), ("root-sent", "notice")]
+    );
     let mut again = world.subs[0].issue(&world.leaf("k3", at + 60 * DAY));
     again.ders.push(Arc::clone(&world.root.der));
-    assert_eq!(codes(&world.see(&again, at + 60 * DAY)), [("rekeyed", "info")]);
+    assert_eq!(
+        codes(&world.see(&again, at + 60 * DAY)),
+        [("rekeyed", "info")]
+    );
 }
 
 #[test]
@@ -289,7 +386,9 @@ fn row_18_dates_of_the_future() {
 #[test]
 fn row_20_what_comes_back() {
     let (mut world, at) = at_share(0.5);
-    let presented = |chain: &Chain| Presented { ders: chain.certs.iter().map(|c| Arc::clone(&c.der)).collect() };
+    let presented = |chain: &Chain| Presented {
+        ders: chain.certs.iter().map(|c| Arc::clone(&c.der)).collect(),
+    };
     let first = presented(&world.history.sightings[0].chain);
     let second = world.subs[0].issue(&world.leaf("k2", at));
     world.see(&second, at);
@@ -307,7 +406,11 @@ fn row_21_rejected_shared_and_known_bad_keys() {
     let (mut world, at) = at_share(0.3);
     let presented = world.subs[0].issue(&world.leaf("k2", at));
     let chain = world.judged(&presented, at);
-    world.history.verdicts.rejected_keys.insert(chain.leaf().spki);
+    world
+        .history
+        .verdicts
+        .rejected_keys
+        .insert(chain.leaf().spki);
     world.knowledge.key_elsewhere = vec!["bank.test".to_owned()];
     world.knowledge.known_bad = Some("a reason".to_owned());
     let found = codes(&world.see(&presented, at));
@@ -325,7 +428,9 @@ fn row_22_shares_of_the_lifetime() {
     ] {
         let (mut world, at) = at_share(share);
         let first = &world.history.sightings[0].chain;
-        let same = Presented { ders: first.certs.iter().map(|c| Arc::clone(&c.der)).collect() };
+        let same = Presented {
+            ders: first.certs.iter().map(|c| Arc::clone(&c.der)).collect(),
+        };
         assert_eq!(codes(&world.see(&same, at)), expected, "{share}");
     }
 }
@@ -351,10 +456,19 @@ fn own_keys_are_quiet() {
 #[test]
 fn first_sight_is_capped_except_for_what_must_not_be() {
     let mut world = world();
-    let found = world.see(&forge::self_signed(&world.leaf("k1", world.start)), world.start + DAY);
-    assert_eq!(codes(&found), [("first-seen", "info"), ("self-signed", "notice")]);
+    let found = world.see(
+        &forge::self_signed(&world.leaf("k1", world.start)),
+        world.start + DAY,
+    );
+    assert_eq!(
+        codes(&found),
+        [("first-seen", "info"), ("self-signed", "notice")]
+    );
     let mut world = self::world();
-    let ca_leaf = world.subs[0].issue(&Leaf { is_ca: true, ..world.leaf("k1", world.start) });
+    let ca_leaf = world.subs[0].issue(&Leaf {
+        is_ca: true,
+        ..world.leaf("k1", world.start)
+    });
     let found = world.see(&ca_leaf, world.start + DAY);
     assert!(codes(&found).contains(&("leaf-is-ca", "critical")));
 }
@@ -365,19 +479,28 @@ fn learning_mutes_rotation_and_nothing_else() {
     world.knowledge.learning = true;
     world.history.sweeps = 1;
     let rotated = world.subs[1].issue(&world.leaf("k2", at));
-    assert_eq!(codes(&world.see(&rotated, at)), [("issuer-rotated", "info")]);
+    assert_eq!(
+        codes(&world.see(&rotated, at)),
+        [("issuer-rotated", "info")]
+    );
     let (mut world, at) = at_share(0.98);
     world.knowledge.learning = true;
     world.history.sweeps = 1;
     let foreign = world.other.issue(&world.leaf("k2", at));
-    assert_eq!(codes(&world.see(&foreign, at)), [("owner-changed", "warning")]);
+    assert_eq!(
+        codes(&world.see(&foreign, at)),
+        [("owner-changed", "warning")]
+    );
 }
 
 /// Puts the present chain of the world at another port, last seen at `last`.
 fn sibling(world: &mut World, last: Unix) {
     let mut sighting: Sighting = world.history.sightings[0].clone();
     sighting.last = last;
-    world.history.siblings.push(Sibling { port: 5223, sighting });
+    world.history.siblings.push(Sibling {
+        port: 5223,
+        sighting,
+    });
 }
 
 #[test]
@@ -396,13 +519,22 @@ fn row_19_a_roll_out_settles_or_is_reported_after_a_day() {
     sibling(&mut world, at + HOUR);
     let replaced = world.subs[0].issue(&world.leaf("k2", at));
     world.see(&replaced, at);
-    assert_eq!(codes(&world.see(&replaced, at + 2 * HOUR)), [("split-port", "notice")]);
-    assert_eq!(codes(&world.see(&replaced, at + 25 * HOUR)), [("split-port", "warning")]);
+    assert_eq!(
+        codes(&world.see(&replaced, at + 2 * HOUR)),
+        [("split-port", "notice")]
+    );
+    assert_eq!(
+        codes(&world.see(&replaced, at + 25 * HOUR)),
+        [("split-port", "warning")]
+    );
     // The sibling follows: nothing is left to say.
     let mut followed = world.history.sightings.last().unwrap().clone();
     followed.last = at + 26 * HOUR;
     world.history.siblings.clear();
-    world.history.siblings.push(Sibling { port: 5223, sighting: followed });
+    world.history.siblings.push(Sibling {
+        port: 5223,
+        sighting: followed,
+    });
     assert_eq!(world.see(&replaced, at + 27 * HOUR), []);
 }
 
@@ -411,7 +543,9 @@ fn comparing_a_chain_with_itself_finds_nothing() {
     for share in [0.99, 0.7, 0.5, 0.3, 0.21] {
         let (mut world, at) = at_share(share);
         let first = &world.history.sightings[0].chain;
-        let same = Presented { ders: first.certs.iter().map(|c| Arc::clone(&c.der)).collect() };
+        let same = Presented {
+            ders: first.certs.iter().map(|c| Arc::clone(&c.der)).collect(),
+        };
         assert_eq!(world.see(&same, at), [], "{share}");
     }
 }
@@ -435,13 +569,22 @@ fn a_thousand_targets_renew_six_times_in_silence_and_every_planted_attack_is_fou
     let mut loud = Vec::new();
     let mut missed = Vec::new();
     for target in 0..1000u64 {
-        let mut world = World { judge: forge::judge(&[], &[]), ..world_from(&base) };
-        std::mem::swap(&mut world.judge, &mut forge::judge(&[&base.root, &root_other], &[&inspector]));
+        let mut world = World {
+            judge: forge::judge(&[], &[]),
+            ..world_from(&base)
+        };
+        std::mem::swap(
+            &mut world.judge,
+            &mut forge::judge(&[&base.root, &root_other], &[&inspector]),
+        );
         let mut from = base.start;
         let policy = if target % 8 == 5 { EV } else { DV };
         for round in 0..7usize {
             let sub = &base.subs[usize::try_from(random(&mut seed) % 4).unwrap()];
-            let leaf = Leaf { policy, ..Leaf::new(HOST, keys[round], from) };
+            let leaf = Leaf {
+                policy,
+                ..Leaf::new(HOST, keys[round], from)
+            };
             let presented = sub.issue(&leaf);
             let chain = Arc::new(judge.chain(&presented, from + HOUR).unwrap());
             let observation = forge::observe(HOST, &chain, from + HOUR);
@@ -462,21 +605,45 @@ fn a_thousand_targets_renew_six_times_in_silence_and_every_planted_attack_is_fou
             0 => {
                 knowledge.issuer_hosts = 0;
                 let fresh = base.root.sub("Bought", "Good CA", &date, 3650);
-                (fresh.issue(&Leaf::new(HOST, "evil", at)), (Code::ISSUER_UNSEEN, Severity::Warning))
+                (
+                    fresh.issue(&Leaf::new(HOST, "evil", at)),
+                    (Code::ISSUER_UNSEEN, Severity::Warning),
+                )
             }
-            1 => (base.other.issue(&Leaf::new(HOST, "evil", at)), (Code::OWNER_CHANGED, Severity::Warning)),
+            1 => (
+                base.other.issue(&Leaf::new(HOST, "evil", at)),
+                (Code::OWNER_CHANGED, Severity::Warning),
+            ),
             2 => {
                 // The other port still serves the old leaf, and was seen to.
                 let mut sighting = world.history.sightings.last().unwrap().clone();
                 sighting.last = at + 2 * HOUR;
-                world.history.siblings.push(Sibling { port: 5223, sighting });
-                (base.subs[0].issue(&Leaf::new(HOST, "evil", at)), (Code::SPLIT_PORT, Severity::Critical))
+                world.history.siblings.push(Sibling {
+                    port: 5223,
+                    sighting,
+                });
+                (
+                    base.subs[0].issue(&Leaf::new(HOST, "evil", at)),
+                    (Code::SPLIT_PORT, Severity::Critical),
+                )
             }
-            3 => (forge::self_signed(&Leaf::new(HOST, "evil", at)), (Code::UNTRUSTED_NOW, Severity::Critical)),
-            4 => (inspector.issue(&Leaf::new(HOST, "evil", at)), (Code::LOCAL_ROOT, Severity::Critical)),
-            5 => (base.subs[1].issue(&Leaf::new(HOST, "evil", at)), (Code::LEVEL_DOWN_EV, Severity::Warning)),
+            3 => (
+                forge::self_signed(&Leaf::new(HOST, "evil", at)),
+                (Code::UNTRUSTED_NOW, Severity::Critical),
+            ),
+            4 => (
+                inspector.issue(&Leaf::new(HOST, "evil", at)),
+                (Code::LOCAL_ROOT, Severity::Critical),
+            ),
+            5 => (
+                base.subs[1].issue(&Leaf::new(HOST, "evil", at)),
+                (Code::LEVEL_DOWN_EV, Severity::Warning),
+            ),
             6 => (
-                base.subs[1].issue(&Leaf { is_ca: true, ..Leaf::new(HOST, "evil", at) }),
+                base.subs[1].issue(&Leaf {
+                    is_ca: true,
+                    ..Leaf::new(HOST, "evil", at)
+                }),
                 (Code::LEAF_IS_CA, Severity::Critical),
             ),
             _ => continue,
@@ -491,7 +658,11 @@ fn a_thousand_targets_renew_six_times_in_silence_and_every_planted_attack_is_fou
         }
     }
     assert_eq!(loud, [], "renewals must be silent");
-    assert_eq!(missed, [], "every attack must be found at the table's severity");
+    assert_eq!(
+        missed,
+        [],
+        "every attack must be found at the table's severity"
+    );
 }
 
 /// The same CAs with an empty history.

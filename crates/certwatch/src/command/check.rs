@@ -39,7 +39,12 @@ pub(super) fn run(args: &Check, settings: &Settings) -> Result<Exit, Error> {
     let now = when::now();
     let mut looks = Vec::new();
     sweep::run(&targets, &settings.sweep, |result| {
-        let chain = result.seen.presented.as_ref().and_then(|p| judge.chain(p, now)).map(Arc::new);
+        let chain = result
+            .seen
+            .presented
+            .as_ref()
+            .and_then(|p| judge.chain(p, now))
+            .map(Arc::new);
         let target = targets[result.target].clone();
         let outcome = match &chain {
             Some(chain) if result.seen.outcome == Outcome::Ok => {
@@ -59,7 +64,9 @@ pub(super) fn run(args: &Check, settings: &Settings) -> Result<Exit, Error> {
         };
         let knowledge = Knowledge {
             first_sight_cap: false,
-            known_bad: chain.as_deref().and_then(|chain| distrusted::reason(chain, &[])),
+            known_bad: chain
+                .as_deref()
+                .and_then(|chain| distrusted::reason(chain, &[])),
             expiring_share: settings.thresholds.0,
             expiring_now_share: settings.thresholds.1,
             ..Knowledge::default()
@@ -68,7 +75,14 @@ pub(super) fn run(args: &Check, settings: &Settings) -> Result<Exit, Error> {
         // Without a memory every sight is the first; saying so would be noise.
         findings.retain(|finding| finding.code != Code::FIRST_SEEN);
         let (addr, proof) = (result.addr, result.seen.proof);
-        looks.push(Look { target, addr, outcome, proof, chain, findings });
+        looks.push(Look {
+            target,
+            addr,
+            outcome,
+            proof,
+            chain,
+            findings,
+        });
         true
     })?;
     looks.sort_by(|a, b| (&a.target, a.addr).cmp(&(&b.target, b.addr)));
@@ -86,10 +100,13 @@ fn exit(looks: &[Look]) -> Exit {
     if looks.iter().all(|look| look.chain.is_none()) {
         return Exit::Failed;
     }
-    let alarming = |look: &Look| {
-        look.chain.is_none() || worst(&look.findings) >= Some(Severity::Warning)
-    };
-    if looks.iter().any(alarming) { Exit::Attention } else { Exit::Done }
+    let alarming =
+        |look: &Look| look.chain.is_none() || worst(&look.findings) >= Some(Severity::Warning);
+    if looks.iter().any(alarming) {
+        Exit::Attention
+    } else {
+        Exit::Done
+    }
 }
 
 fn text(out: &mut Out, looks: &[Look], now: Unix) -> Result<Exit, Error> {
@@ -113,7 +130,13 @@ fn text(out: &mut Out, looks: &[Look], now: Unix) -> Result<Exit, Error> {
             )?;
         }
         for f in &look.findings {
-            writeln!(out, "  {:8} {}: {}", f.severity, f.code, Escaped::text(&f.text))?;
+            writeln!(
+                out,
+                "  {:8} {}: {}",
+                f.severity,
+                f.code,
+                Escaped::text(&f.text)
+            )?;
         }
     }
     Ok(exit(looks))

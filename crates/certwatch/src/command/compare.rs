@@ -17,7 +17,11 @@ pub(super) fn run(args: &Compare, settings: &Settings) -> Result<Exit, Error> {
     let mut store = settings.open(Open::Existing)?;
     let judge = settings.judge_with(&mut store)?;
     let known = store.vantages()?;
-    if let Some(unknown) = args.vantages.iter().find(|name| !known.values().any(|k| k == *name)) {
+    if let Some(unknown) = args
+        .vantages
+        .iter()
+        .find(|name| !known.values().any(|k| k == *name))
+    {
         return Err(Error::Usage(format!("no vantage {unknown} in the store")));
     }
     let now = when::now();
@@ -25,7 +29,9 @@ pub(super) fn run(args: &Compare, settings: &Settings) -> Result<Exit, Error> {
     let mut differing = 0usize;
     for (id, target, _) in store.targets()? {
         let runs = store.shown_runs(id, &judge, now)?;
-        let Some(disagreement) = compare(&runs, &args.vantages, now) else { continue };
+        let Some(disagreement) = compare(&runs, &args.vantages, now) else {
+            continue;
+        };
         differing += 1;
         if args.json {
             let keys: Vec<_> = disagreement
@@ -49,7 +55,11 @@ pub(super) fn run(args: &Compare, settings: &Settings) -> Result<Exit, Error> {
         writeln!(out, "{target}")?;
         for (key, chain, seen_by) in &disagreement.keys {
             let names: Vec<&str> = seen_by.iter().map(String::as_str).collect();
-            let only = if disagreement.is_quorum(seen_by) { "seen by" } else { "only seen by" };
+            let only = if disagreement.is_quorum(seen_by) {
+                "seen by"
+            } else {
+                "only seen by"
+            };
             writeln!(
                 out,
                 "  key {} of {}, {only} {}",
@@ -60,5 +70,9 @@ pub(super) fn run(args: &Compare, settings: &Settings) -> Result<Exit, Error> {
         }
     }
     out.flush()?;
-    Ok(if differing == 0 { Exit::Done } else { Exit::Attention })
+    Ok(if differing == 0 {
+        Exit::Done
+    } else {
+        Exit::Attention
+    })
 }

@@ -26,7 +26,11 @@ pub(super) fn accept(args: &Decide, settings: &Settings) -> Result<Exit, Error> 
         let hash = chain.hash.to_string();
         store.drop_verdicts(Kind::Reject, Some(event.target_id), Some(&hash))?;
         for key in [chain.leaf().spki, chain.issuer.id] {
-            store.drop_verdicts(Kind::RejectKey, Some(event.target_id), Some(&key.to_string()))?;
+            store.drop_verdicts(
+                Kind::RejectKey,
+                Some(event.target_id),
+                Some(&key.to_string()),
+            )?;
         }
         add(store, Kind::Accept, Some(event.target_id), &hash, &args.why)?;
         // An accepted chain teaches its issuer.
@@ -45,7 +49,13 @@ pub(super) fn reject(args: &Decide, settings: &Settings) -> Result<Exit, Error> 
         let hash = chain.hash.to_string();
         store.drop_verdicts(Kind::Accept, Some(event.target_id), Some(&hash))?;
         add(store, Kind::Reject, Some(event.target_id), &hash, &args.why)?;
-        add(store, Kind::RejectKey, Some(event.target_id), &chain.leaf().spki.to_string(), &args.why)?;
+        add(
+            store,
+            Kind::RejectKey,
+            Some(event.target_id),
+            &chain.leaf().spki.to_string(),
+            &args.why,
+        )?;
         // The issuer's key too, unless the target had it before: then the CA is not the culprit.
         let mut cache = std::collections::HashMap::new();
         let mut history = store.history(event.target_id, judge, &mut cache, when::now())?;
@@ -54,8 +64,16 @@ pub(super) fn reject(args: &Decide, settings: &Settings) -> Result<Exit, Error> 
             .iter()
             .any(|s| s.chain.hash != chain.hash && s.chain.issuer.id == chain.issuer.id);
         if !others {
-            add(store, Kind::RejectKey, Some(event.target_id), &chain.issuer.id.to_string(), &args.why)?;
-            history.issuers.retain(|issuer| issuer.key != chain.issuer.id);
+            add(
+                store,
+                Kind::RejectKey,
+                Some(event.target_id),
+                &chain.issuer.id.to_string(),
+                &args.why,
+            )?;
+            history
+                .issuers
+                .retain(|issuer| issuer.key != chain.issuer.id);
             store.set_issuers(event.target_id, &history.issuers)?;
         }
         store.close_event(event.id, "rejected", &super::who(), &args.why)?;
@@ -74,10 +92,16 @@ fn decide(
     let events = match args.what.parse::<i64>() {
         Ok(id) => vec![store.event(id)?.ok_or(Error::UnknownEvent(id))?],
         Err(_) => {
-            let wanted: Target =
-                args.what.parse().map_err(|error| Error::Usage(format!("{error}")))?;
+            let wanted: Target = args
+                .what
+                .parse()
+                .map_err(|error| Error::Usage(format!("{error}")))?;
             let (id, target) = super::find_target(&mut store, &wanted)?;
-            let filter = Filter { open: true, target: Some(id), ..Filter::default() };
+            let filter = Filter {
+                open: true,
+                target: Some(id),
+                ..Filter::default()
+            };
             let events = store.events(&filter)?;
             if events.is_empty() {
                 return Err(Error::Usage(format!("{target} has no open event")));
@@ -125,16 +149,25 @@ pub(super) fn pin(args: &PinArgs, settings: &Settings) -> Result<Exit, Error> {
     let mut store = settings.open(Open::Existing)?;
     let judge = settings.judge_with(&mut store)?;
     let (id, target) = super::find_target(&mut store, &args.target)?;
-    let kinds = [Kind::PinLeafKey, Kind::PinIssuerKey, Kind::PinOwner, Kind::PinRoot];
+    let kinds = [
+        Kind::PinLeafKey,
+        Kind::PinIssuerKey,
+        Kind::PinOwner,
+        Kind::PinRoot,
+    ];
     if args.what.none {
         store.transaction(|store| {
-            kinds.iter().try_for_each(|kind| store.drop_verdicts(*kind, Some(id), None))
+            kinds
+                .iter()
+                .try_for_each(|kind| store.drop_verdicts(*kind, Some(id), None))
         })?;
         return Ok(Exit::Done);
     }
     let runs = store.shown_runs(id, &judge, when::now())?;
     let Some(chain) = runs.iter().find_map(|run| run.chain.as_ref()) else {
-        return Err(Error::Usage(format!("{target} never showed a chain to pin")));
+        return Err(Error::Usage(format!(
+            "{target} never showed a chain to pin"
+        )));
     };
     let (kind, subject) = if args.what.leaf_key {
         (Kind::PinLeafKey, chain.leaf().spki.to_string())
@@ -144,7 +177,9 @@ pub(super) fn pin(args: &PinArgs, settings: &Settings) -> Result<Exit, Error> {
         (Kind::PinOwner, chain.owner.name.clone())
     } else {
         let root = chain.anchor().ok_or_else(|| {
-            Error::Usage(format!("the chain of {target} ends in no root that could be pinned"))
+            Error::Usage(format!(
+                "the chain of {target} ends in no root that could be pinned"
+            ))
         })?;
         (Kind::PinRoot, root.to_string())
     };
@@ -162,7 +197,10 @@ pub(super) fn ignore(args: &Ignore, settings: &Settings) -> Result<Exit, Error> 
     let (kind, target, subject) = if let Ok(code) = args.what.parse::<Code>() {
         (Kind::IgnoreCode, None, code.to_string())
     } else {
-        let wanted: Target = args.what.parse().map_err(|error| Error::Usage(format!("{error}")))?;
+        let wanted: Target = args
+            .what
+            .parse()
+            .map_err(|error| Error::Usage(format!("{error}")))?;
         let (id, target) = super::find_target(&mut store, &wanted)?;
         (Kind::IgnoreTarget, Some(id), target.to_string())
     };
@@ -183,12 +221,20 @@ pub(super) fn authorize(args: &Authorize, settings: &Settings) -> Result<Exit, E
     let mut out = Out::stdout();
     let mut keys: Vec<Sha256> = Vec::new();
     for path in &args.paths {
-        let text = std::fs::read(path).map_err(|source| Error::Read { path: path.clone(), source })?;
-        let fail = |reason: &str| Error::Import { path: path.clone(), reason: reason.to_owned() };
+        let text = std::fs::read(path).map_err(|source| Error::Read {
+            path: path.clone(),
+            source,
+        })?;
+        let fail = |reason: &str| Error::Import {
+            path: path.clone(),
+            reason: reason.to_owned(),
+        };
         let mut found = Vec::new();
         for block in pem::blocks(&text) {
             if block.label.contains("PRIVATE KEY") {
-                return Err(fail("holds a private key; give the certificate or the public key"));
+                return Err(fail(
+                    "holds a private key; give the certificate or the public key",
+                ));
             }
             found.extend(key_of(&block));
         }
@@ -201,7 +247,8 @@ pub(super) fn authorize(args: &Authorize, settings: &Settings) -> Result<Exit, E
         }
     }
     store.transaction(|store| {
-        keys.iter().try_for_each(|key| add(store, Kind::Authorize, None, &key.to_string(), &args.why))
+        keys.iter()
+            .try_for_each(|key| add(store, Kind::Authorize, None, &key.to_string(), &args.why))
     })?;
     out.flush()?;
     Ok(Exit::Done)
@@ -215,7 +262,9 @@ fn key_of(block: &pem::Block) -> Option<Sha256> {
         "CERTIFICATE" | "TRUSTED CERTIFICATE" => Cert::parse(&block.der).map(|cert| cert.spki),
         "CERTIFICATE REQUEST" | "NEW CERTIFICATE REQUEST" => {
             let (_, request) = X509CertificationRequest::from_der(&block.der).ok()?;
-            Some(Sha256::of(request.certification_request_info.subject_pki.raw))
+            Some(Sha256::of(
+                request.certification_request_info.subject_pki.raw,
+            ))
         }
         "PUBLIC KEY" => Some(Sha256::of(&block.der)),
         _ => None,

@@ -40,26 +40,49 @@ pub(super) fn run(args: &Diff, settings: &Settings) -> Result<Exit, Error> {
         (Some(old), Some(new)) => (pick(old)?, pick(new)?),
         _ => match chains.as_slice() {
             [(_, new), (_, old), ..] => (Arc::clone(old), Arc::clone(new)),
-            _ => return Err(Error::Usage(format!("{target} showed fewer than two chains"))),
+            _ => {
+                return Err(Error::Usage(format!(
+                    "{target} showed fewer than two chains"
+                )));
+            }
         },
     };
     let mut out = Out::stdout();
     writeln!(out, "{target}")?;
     side_by_side(&mut out, &old, &new)?;
     out.flush()?;
-    Ok(if old.hash == new.hash { Exit::Done } else { Exit::Attention })
+    Ok(if old.hash == new.hash {
+        Exit::Done
+    } else {
+        Exit::Attention
+    })
 }
 
 fn side_by_side(out: &mut Out, old: &Chain, new: &Chain) -> Result<(), Error> {
     row(out, ' ', "old", "new")?;
-    row(out, mark(old.owner == new.owner), &format!("owner {}", old.owner), &format!("owner {}", new.owner))?;
-    row(out, mark(old.level == new.level), &format!("level {}", old.level), &format!("level {}", new.level))?;
+    row(
+        out,
+        mark(old.owner == new.owner),
+        &format!("owner {}", old.owner),
+        &format!("owner {}", new.owner),
+    )?;
+    row(
+        out,
+        mark(old.level == new.level),
+        &format!("level {}", old.level),
+        &format!("level {}", new.level),
+    )?;
     let (old_path, new_path) = (links(old), links(new));
     for depth in 0..old_path.len().max(new_path.len()) {
         let (a, b) = (old_path.get(depth), new_path.get(depth));
         let same_key = matches!((a, b), (Some(a), Some(b)) if a.spki == b.spki);
         writeln!(out)?;
-        row(out, mark(same_key), &title(depth, old, a), &title(depth, new, b))?;
+        row(
+            out,
+            mark(same_key),
+            &title(depth, old, a),
+            &title(depth, new, b),
+        )?;
         let (left, right) = (lines(a), lines(b));
         for line in 0..left.len().max(right.len()) {
             let (l, r) = (left.get(line), right.get(line));
@@ -72,12 +95,24 @@ fn side_by_side(out: &mut Out, old: &Chain, new: &Chain) -> Result<(), Error> {
 
 /// Leaf to root.
 fn links(chain: &Chain) -> Vec<Arc<Cert>> {
-    chain.path().certs.iter().chain(&chain.path().root).cloned().collect()
+    chain
+        .path()
+        .certs
+        .iter()
+        .chain(&chain.path().root)
+        .cloned()
+        .collect()
 }
 
 fn title(depth: usize, chain: &Chain, cert: Option<&Arc<Cert>>) -> String {
-    let Some(cert) = cert else { return String::new() };
-    let is_root = chain.path().root.as_ref().is_some_and(|root| root.sha256 == cert.sha256);
+    let Some(cert) = cert else {
+        return String::new();
+    };
+    let is_root = chain
+        .path()
+        .root
+        .as_ref()
+        .is_some_and(|root| root.sha256 == cert.sha256);
     let what = match depth {
         0 => "certificate",
         _ if is_root => "root",
@@ -90,10 +125,19 @@ fn lines(cert: Option<&Arc<Cert>>) -> Vec<String> {
     let Some(cert) = cert else { return Vec::new() };
     let mut lines = vec![
         format!("issuer {}", cert.issuer.short()),
-        format!("valid {} to {}", when::date(cert.not_before), when::date(cert.not_after)),
+        format!(
+            "valid {} to {}",
+            when::date(cert.not_before),
+            when::date(cert.not_after)
+        ),
         format!("key {} {}", cert.key, cert.spki.short()),
     ];
-    lines.extend(cert.dns_names.iter().take(8).map(|name| format!("name {name}")));
+    lines.extend(
+        cert.dns_names
+            .iter()
+            .take(8)
+            .map(|name| format!("name {name}")),
+    );
     if cert.dns_names.len() > 8 {
         lines.push(format!("and {} more names", cert.dns_names.len() - 8));
     }

@@ -13,8 +13,12 @@ use crate::store::events::Filter;
 
 pub(super) fn run(args: &Events, settings: &Settings) -> Result<Exit, Error> {
     let mut store = settings.open(Open::Existing)?;
-    let filter =
-        Filter { open: args.open, since: args.since, severity: args.severity, target: None };
+    let filter = Filter {
+        open: args.open,
+        since: args.since,
+        severity: args.severity,
+        target: None,
+    };
     let mut out = Out::stdout();
     for event in store.events(&filter)? {
         if args.json {

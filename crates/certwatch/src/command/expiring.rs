@@ -35,9 +35,17 @@ pub(super) fn run(args: &Expiring, settings: &Settings) -> Result<Exit, Error> {
                 Within::Seconds(limit) => left <= limit,
                 Within::Share(limit) => leaf.share_left(now) <= limit,
             };
-            let issuer_fits = args.issuer.as_deref().is_none_or(|text| contains(&leaf.issuer.text, text));
-            let owner_fits = args.owner.as_deref().is_none_or(|text| contains(&chain.owner.name, text));
-            let known = found.iter().any(|(t, c)| *t == target && c.leaf().sha256 == leaf.sha256);
+            let issuer_fits = args
+                .issuer
+                .as_deref()
+                .is_none_or(|text| contains(&leaf.issuer.text, text));
+            let owner_fits = args
+                .owner
+                .as_deref()
+                .is_none_or(|text| contains(&chain.owner.name, text));
+            let known = found
+                .iter()
+                .any(|(t, c)| *t == target && c.leaf().sha256 == leaf.sha256);
             if soon && issuer_fits && owner_fits && !known {
                 found.push((target.clone(), chain));
             }
@@ -61,7 +69,11 @@ pub(super) fn run(args: &Expiring, settings: &Settings) -> Result<Exit, Error> {
                 field(chain.issuer_name())
             )?;
         } else {
-            let left = if leaf.not_after < now { "expired".to_owned() } else { format!("{days} days") };
+            let left = if leaf.not_after < now {
+                "expired".to_owned()
+            } else {
+                format!("{days} days")
+            };
             writeln!(
                 out,
                 "{}  {left:>9}  {target}  {}",
@@ -71,7 +83,11 @@ pub(super) fn run(args: &Expiring, settings: &Settings) -> Result<Exit, Error> {
         }
     }
     out.flush()?;
-    Ok(if found.is_empty() { Exit::Done } else { Exit::Attention })
+    Ok(if found.is_empty() {
+        Exit::Done
+    } else {
+        Exit::Attention
+    })
 }
 
 fn contains(text: &str, part: &str) -> bool {
@@ -82,6 +98,14 @@ fn contains(text: &str, part: &str) -> bool {
 /// the issuer's name is written by strangers.
 fn field(text: &str) -> String {
     let text = Escaped::text(text).to_string();
-    let defused = if text.starts_with(['=', '+', '-', '@']) { format!("'{text}") } else { text };
-    if defused.contains([',', '"']) { format!("\"{}\"", defused.replace('"', "\"\"")) } else { defused }
+    let defused = if text.starts_with(['=', '+', '-', '@']) {
+        format!("'{text}")
+    } else {
+        text
+    };
+    if defused.contains([',', '"']) {
+        format!("\"{}\"", defused.replace('"', "\"\""))
+    } else {
+        defused
+    }
 }

@@ -14,7 +14,10 @@ use crate::runfile::{Run, RunFile};
 
 pub(super) fn run(args: &Export, settings: &Settings) -> Result<Exit, Error> {
     let mut store = settings.open(Open::Existing)?;
-    let mut file = RunFile { vantage: settings.vantage.clone(), ..RunFile::default() };
+    let mut file = RunFile {
+        vantage: settings.vantage.clone(),
+        ..RunFile::default()
+    };
     let mut seen = HashSet::new();
     for row in store.exported_runs(&settings.vantage)? {
         let mut chain = Vec::new();
@@ -30,12 +33,14 @@ pub(super) fn run(args: &Export, settings: &Settings) -> Result<Exit, Error> {
         file.runs.push(Run { chain, ..row.run });
     }
     if file.runs.is_empty() {
-        return Err(Error::Usage(format!("vantage {} has seen nothing yet", settings.vantage)));
+        return Err(Error::Usage(format!(
+            "vantage {} has seen nothing yet",
+            settings.vantage
+        )));
     }
     let mut text = Vec::new();
     file.write(&mut text)?;
-    atomic::replace(&args.file, 0o644, |out| out.write_all(&text)).map_err(|error| {
-        Error::Failed(nightshift_common::error::chain(&error))
-    })?;
+    atomic::replace(&args.file, 0o644, |out| out.write_all(&text))
+        .map_err(|error| Error::Failed(nightshift_common::error::chain(&error)))?;
     Ok(Exit::Done)
 }

@@ -30,14 +30,18 @@ pub(super) fn run(args: &Import, settings: &Settings) -> Result<Exit, Error> {
         ImportKind::Certpatrol => certpatrol(&args.file, settings),
         kind => {
             // Everything is read and checked before the store is touched.
-            let text = std::fs::read(&args.file)
-                .map_err(|source| Error::Read { path: args.file.clone(), source })?;
-            let fail = |reason: String| Error::Import { path: args.file.clone(), reason };
+            let text = std::fs::read(&args.file).map_err(|source| Error::Read {
+                path: args.file.clone(),
+                source,
+            })?;
+            let fail = |reason: String| Error::Import {
+                path: args.file.clone(),
+                reason,
+            };
             match kind {
                 ImportKind::Ccadb => {
-                    let records = ccadb::parse(&text).map_err(|error| {
-                        fail(nightshift_common::error::chain(&error))
-                    })?;
+                    let records = ccadb::parse(&text)
+                        .map_err(|error| fail(nightshift_common::error::chain(&error)))?;
                     let mut store = settings.open(Open::Create)?;
                     let total = store.transaction(|store| store.import_ccadb(&records))?;
                     tracing::info!(read = records.len(), total, "CCADB records imported");
@@ -82,9 +86,17 @@ fn runs(
     for run in &file.runs {
         let protocol: Protocol = run.protocol.parse().map_err(&fail)?;
         let host = crate::target::host(&run.host).map_err(&fail)?;
-        let target = Target { host, port: run.port, protocol, sni: run.sni.clone() };
-        let ders: Option<Vec<Arc<[u8]>>> =
-            run.chain.iter().map(|hash| certificates.get(hash).cloned()).collect();
+        let target = Target {
+            host,
+            port: run.port,
+            protocol,
+            sni: run.sni.clone(),
+        };
+        let ders: Option<Vec<Arc<[u8]>>> = run
+            .chain
+            .iter()
+            .map(|hash| certificates.get(hash).cloned())
+            .collect();
         let ders = ders.ok_or_else(|| fail(format!("a certificate of {target} is missing")))?;
         if Outcome::parse(&run.outcome).is_none() {
             return Err(fail(format!("{target}: unknown outcome")));
@@ -96,7 +108,11 @@ fn runs(
         let vantage = store.vantage(&file.vantage)?;
         store.forget_runs(vantage)?;
         for (run, target, presented) in &prepared {
-            let chain = if presented.ders.is_empty() { None } else { Some(store.chain(presented, 0)?) };
+            let chain = if presented.ders.is_empty() {
+                None
+            } else {
+                Some(store.chain(presented, 0)?)
+            };
             let row = RunRow {
                 target: store.target(target, "")?,
                 vantage,
@@ -114,7 +130,11 @@ fn runs(
     })?;
     let events = crate::engine::review_vantages(&mut store, settings)?;
     tracing::info!(runs = prepared.len(), vantage = %Escaped::text(&file.vantage), "imported");
-    Ok(if events == 0 { Exit::Done } else { Exit::Attention })
+    Ok(if events == 0 {
+        Exit::Done
+    } else {
+        Exit::Attention
+    })
 }
 
 /// Takes the sites of a Certificate Patrol database as first sightings of vantage `certpatrol`.
@@ -131,9 +151,15 @@ fn certpatrol(path: &Path, settings: &Settings) -> Result<Exit, Error> {
         }
         Ok(())
     })?;
-    tracing::info!(sites = memories.found.len(), "Certificate Patrol memories imported");
+    tracing::info!(
+        sites = memories.found.len(),
+        "Certificate Patrol memories imported"
+    );
     if memories.skipped > 0 {
-        tracing::warn!(sites = memories.skipped, "without a certificate or a readable host, skipped");
+        tracing::warn!(
+            sites = memories.skipped,
+            "without a certificate or a readable host, skipped"
+        );
         return Ok(Exit::Partial);
     }
     Ok(Exit::Done)
@@ -144,10 +170,21 @@ fn remember(
     vantage: i64,
     memory: &certpatrol::Memory,
 ) -> Result<(), crate::db::DbError> {
-    let Some(leaf) = Cert::parse(&memory.der) else { return Ok(()) };
+    let Some(leaf) = Cert::parse(&memory.der) else {
+        return Ok(());
+    };
     let target = store.target(&memory.target, "")?;
-    let chain = store.chain(&Presented { ders: vec![Arc::clone(&leaf.der)] }, 0)?;
-    let at = if memory.stored > 0 { memory.stored } else { leaf.not_before + when::DAY };
+    let chain = store.chain(
+        &Presented {
+            ders: vec![Arc::clone(&leaf.der)],
+        },
+        0,
+    )?;
+    let at = if memory.stored > 0 {
+        memory.stored
+    } else {
+        leaf.not_before + when::DAY
+    };
     store.add_run(&RunRow {
         target,
         vantage,
@@ -162,7 +199,11 @@ fn remember(
         store.add_verdict(&Verdict {
             kind: Kind::Accept,
             target: Some(target),
-            subject: &Presented { ders: vec![leaf.der] }.hash().to_string(),
+            subject: &Presented {
+                ders: vec![leaf.der],
+            }
+            .hash()
+            .to_string(),
             who: "certpatrol",
             why: "the user had asked for the issuer to be checked only",
             at,

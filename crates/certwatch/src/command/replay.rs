@@ -57,9 +57,20 @@ pub(super) fn run(args: &Replay, settings: &Settings) -> Result<Exit, Error> {
                     writeln!(out, "{object}")?;
                     continue;
                 }
-                writeln!(out, "{}  {}  {severity}", Escaped::path(file), when::rfc3339(*at))?;
+                writeln!(
+                    out,
+                    "{}  {}  {severity}",
+                    Escaped::path(file),
+                    when::rfc3339(*at)
+                )?;
                 for f in findings {
-                    writeln!(out, "  {:8} {}: {}", f.severity, f.code, Escaped::text(&f.text))?;
+                    writeln!(
+                        out,
+                        "  {:8} {}: {}",
+                        f.severity,
+                        f.code,
+                        Escaped::text(&f.text)
+                    )?;
                 }
             }
             Entry::Skipped { file, reason } => {
@@ -68,8 +79,13 @@ pub(super) fn run(args: &Replay, settings: &Settings) -> Result<Exit, Error> {
         }
     }
     out.flush()?;
-    let skipped = entries.iter().filter(|e| matches!(e, Entry::Skipped { .. })).count();
-    let alarming = entries.iter().any(|entry| entry.severity() >= Some(Severity::Warning));
+    let skipped = entries
+        .iter()
+        .filter(|e| matches!(e, Entry::Skipped { .. }))
+        .count();
+    let alarming = entries
+        .iter()
+        .any(|entry| entry.severity() >= Some(Severity::Warning));
     Ok(match (skipped, alarming) {
         (0, false) => Exit::Done,
         (0, true) => Exit::Attention,

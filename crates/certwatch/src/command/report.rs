@@ -20,7 +20,11 @@ pub(super) fn run(args: &ReportArgs, settings: &Settings) -> Result<Exit, Error>
     let mut store = settings.open(Open::Existing)?;
     let judge = settings.judge_with(&mut store)?;
     let now = when::now();
-    let mut report = Report { now, vantage: settings.vantage.clone(), ..Report::default() };
+    let mut report = Report {
+        now,
+        vantage: settings.vantage.clone(),
+        ..Report::default()
+    };
     let mut cache = std::collections::HashMap::new();
     let mut events = store.events(&Filter::default())?;
     report.more_events = events.len().saturating_sub(MAX_EVENTS);
@@ -33,13 +37,24 @@ pub(super) fn run(args: &ReportArgs, settings: &Settings) -> Result<Exit, Error>
         let old = chain(event.old_chain, &mut store)?;
         let new = chain(event.new_chain, &mut store)?;
         let target = super::display_key(&event.target);
-        report.events.push(crate::report::Change { target, event, old, new });
+        report.events.push(crate::report::Change {
+            target,
+            event,
+            old,
+            new,
+        });
     }
     for (id, target, _) in store.targets()? {
         let runs = store.shown_runs(id, &judge, now)?;
         let newest = runs.iter().find_map(|run| run.chain.clone());
-        let outcome = runs.first().map_or_else(String::new, |run| run.outcome.clone());
-        report.sites.push(Site { target: target.to_string(), outcome, chain: newest });
+        let outcome = runs
+            .first()
+            .map_or_else(String::new, |run| run.outcome.clone());
+        report.sites.push(Site {
+            target: target.to_string(),
+            outcome,
+            chain: newest,
+        });
     }
     let page = report.render();
     atomic::replace(&args.html, 0o644, |out| out.write_all(page.as_bytes()))

@@ -26,7 +26,12 @@ pub(super) fn run(args: &Scan, mut settings: Settings) -> Result<Exit, Error> {
     if let Some(n) = args.concurrency {
         settings.sweep.in_flight = n as usize;
     }
-    let file = args.targets.file.as_deref().unwrap_or(&settings.targets).to_owned();
+    let file = args
+        .targets
+        .file
+        .as_deref()
+        .unwrap_or(&settings.targets)
+        .to_owned();
     let (entries, mistakes) = read_targets(&file)?;
     let _lock = lock(&settings)?;
     let mut engine = engine(&settings, entries)?;
@@ -76,7 +81,10 @@ pub(super) fn read_targets(file: &Path) -> Result<(Vec<Entry>, usize), Error> {
         );
     }
     if entries.is_empty() {
-        return Err(Error::Usage(format!("no targets in {}", Escaped::path(file))));
+        return Err(Error::Usage(format!(
+            "no targets in {}",
+            Escaped::path(file)
+        )));
     }
     Ok((entries, mistakes.len()))
 }
@@ -84,15 +92,20 @@ pub(super) fn read_targets(file: &Path) -> Result<(Vec<Entry>, usize), Error> {
 /// One scan or watch per store file; on PostgreSQL, one per vantage and machine.
 pub(super) fn lock(settings: &Settings) -> Result<InstanceLock, Error> {
     let path = if settings.store.starts_with("postgres") {
-        let name: String =
-            settings.vantage.chars().map(|c| if c.is_alphanumeric() { c } else { '_' }).collect();
+        let name: String = settings
+            .vantage
+            .chars()
+            .map(|c| if c.is_alphanumeric() { c } else { '_' })
+            .collect();
         std::env::temp_dir().join(format!("certwatch-{name}.lock"))
     } else {
         PathBuf::from(format!("{}.lock", settings.store))
     };
     if let Some(directory) = path.parent().filter(|d| !d.as_os_str().is_empty()) {
-        std::fs::create_dir_all(directory)
-            .map_err(|source| Error::Write { path: directory.to_owned(), source })?;
+        std::fs::create_dir_all(directory).map_err(|source| Error::Write {
+            path: directory.to_owned(),
+            source,
+        })?;
     }
     Ok(InstanceLock::acquire(&path)?)
 }
@@ -124,11 +137,13 @@ pub(super) fn sweep_until(
         ..settings.sweep.clone()
     };
     let mut failure: Option<DbError> = None;
-    sweep::run(&targets, &options, |result| match engine.take(result, when::now()) {
-        Ok(()) => !stop(),
-        Err(error) => {
-            failure = Some(error);
-            false
+    sweep::run(&targets, &options, |result| {
+        match engine.take(result, when::now()) {
+            Ok(()) => !stop(),
+            Err(error) => {
+                failure = Some(error);
+                false
+            }
         }
     })?;
     match failure {
@@ -141,36 +156,56 @@ pub(super) fn sweep_until(
 fn descriptors() -> usize {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let limit = getrlimit(Resource::Nofile);
-    let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
+    let raised = Rlimit {
+        current: limit.maximum,
+        maximum: limit.maximum,
+    };
     // Not being allowed to leaves the old limit, which is read back.
     let _ = setrlimit(Resource::Nofile, raised);
     let current = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
     // Store, log, resolver and runtimes need some of their own.
-    usize::try_from(current).unwrap_or(usize::MAX).saturating_sub(64).max(16)
+    usize::try_from(current)
+        .unwrap_or(usize::MAX)
+        .saturating_sub(64)
+        .max(16)
 }
 
 fn log_sweep(sweep: &Sweep) {
     let total: usize = sweep.outcomes.values().sum();
     let legacy = sweep.outcomes.get("legacy").copied().unwrap_or(0);
-    let kinds: Vec<String> =
-        sweep.outcomes.iter().map(|(kind, n)| format!("{kind} {n}")).collect();
+    let kinds: Vec<String> = sweep
+        .outcomes
+        .iter()
+        .map(|(kind, n)| format!("{kind} {n}"))
+        .collect();
     tracing::info!(probes = total, legacy, "sweep done: {}", kinds.join(", "));
 }
 
 /// Sends the news to the configured channel, one message for all of it. Failure is reported here;
 /// the events are in the store all the same.
 pub(super) fn notify(settings: &Settings, news: &[Event]) -> bool {
-    let (Some(channel), Some(worst)) =
-        (&settings.notify, news.iter().map(|event| event.severity).max())
-    else {
+    let (Some(channel), Some(worst)) = (
+        &settings.notify,
+        news.iter().map(|event| event.severity).max(),
+    ) else {
         return true;
     };
     let mut body = String::new();
     for event in news {
         let target = super::display_key(&event.target);
-        body.push_str(&format!("{}  {}  event {}\n", Escaped::text(&target), event.severity, event.id));
+        body.push_str(&format!(
+            "{}  {}  event {}\n",
+            Escaped::text(&target),
+            event.severity,
+            event.id
+        ));
         for f in &event.findings {
-            body.push_str(&format!("  {} {}: {}\n", f.severity, f.code, Escaped::text(&f.text)));
+            body.push_str(&format!(
+                "  {} {}: {}\n",
+                f.severity,
+                f.code,
+                Escaped::text(&f.text)
+            ));
         }
     }
     let subject = match news {
@@ -181,7 +216,11 @@ pub(super) fn notify(settings: &Settings, news: &[Event]) -> bool {
         _ => format!("certwatch: {worst}: {} events", news.len()),
     };
     let json = serde_json::Value::Array(news.iter().map(super::event_json).collect()).to_string();
-    let notice = Notice { subject: &subject, body: &body, json: Some(&json) };
+    let notice = Notice {
+        subject: &subject,
+        body: &body,
+        json: Some(&json),
+    };
     match channel.send(&notice) {
         Ok(()) => true,
         Err(error) => {
@@ -190,4 +229,3 @@ pub(super) fn notify(settings: &Settings, news: &[Event]) -> bool {
         }
     }
 }
-

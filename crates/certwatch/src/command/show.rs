@@ -85,8 +85,15 @@ fn print_pem(runs: &[ShownRun], target: &str, out: &mut Out) -> Result<Exit, Err
 }
 
 fn print_run(out: &mut Out, run: &ShownRun) -> Result<(), Error> {
-    let addr = if run.addr.is_empty() { "no address" } else { &run.addr };
-    let number = run.chain_id.map(|id| format!("chain {id}, ")).unwrap_or_default();
+    let addr = if run.addr.is_empty() {
+        "no address"
+    } else {
+        &run.addr
+    };
+    let number = run
+        .chain_id
+        .map(|id| format!("chain {id}, "))
+        .unwrap_or_default();
     writeln!(
         out,
         "  {number}{}, key {}, at {addr} from {}, {} to {}, {} times",
@@ -105,9 +112,18 @@ fn print_leaf(out: &mut Out, chain: &Chain) -> Result<(), Error> {
     writeln!(out, "  subject   {}", Escaped::text(&leaf.subject.text))?;
     let names: Vec<&str> = leaf.dns_names.iter().take(12).map(String::as_str).collect();
     let more = leaf.dns_names.len() - names.len();
-    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    let more = if more > 0 {
+        format!(" and {more} more")
+    } else {
+        String::new()
+    };
     writeln!(out, "  names     {}{more}", Escaped::text(&names.join(" ")))?;
-    writeln!(out, "  valid     {} to {}", when::date(leaf.not_before), when::date(leaf.not_after))?;
+    writeln!(
+        out,
+        "  valid     {} to {}",
+        when::date(leaf.not_before),
+        when::date(leaf.not_after)
+    )?;
     writeln!(out, "  key       {}, {}", leaf.key, leaf.spki.short())?;
     writeln!(out, "  issuer    {}", Escaped::text(&leaf.issuer.text))?;
     writeln!(
@@ -153,7 +169,10 @@ fn history(store: &mut Store, id: i64, runs: &[ShownRun], out: &mut Out) -> Resu
         print_run(out, run)?;
     }
     writeln!(out, "events, newest first:")?;
-    let filter = Filter { target: Some(id), ..Filter::default() };
+    let filter = Filter {
+        target: Some(id),
+        ..Filter::default()
+    };
     for event in store.events(&filter)? {
         super::print_event(out, &event)?;
     }

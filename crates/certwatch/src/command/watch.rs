@@ -22,7 +22,11 @@ const RETRY: Duration = Duration::from_secs(30);
 pub(super) fn run(args: &Watch, settings: Settings) -> Result<Exit, Error> {
     let signals = Signals::listen(&[SIGHUP, SIGINT, SIGTERM])
         .map_err(|error| Error::Failed(format!("cannot listen for signals: {error}")))?;
-    let file = args.targets.file.clone().unwrap_or_else(|| settings.targets.clone());
+    let file = args
+        .targets
+        .file
+        .clone()
+        .unwrap_or_else(|| settings.targets.clone());
     let (entries, _) = super::scan::read_targets(&file)?;
     let _lock = super::scan::lock(&settings)?;
     let mut engine = Some(super::scan::engine(&settings, entries)?);
@@ -84,7 +88,13 @@ fn sweep(
         {
             for finding in &event.findings {
                 let target = super::display_key(&event.target);
-                tracing::warn!(event = event.id, target, code = finding.code, "{}", finding.text);
+                tracing::warn!(
+                    event = event.id,
+                    target,
+                    code = finding.code,
+                    "{}",
+                    finding.text
+                );
             }
             news.push(event);
         }
@@ -108,7 +118,11 @@ fn update(
     metrics.dates = dates;
     metrics.open = open;
     metrics.last_sweep = crate::when::now();
-    metrics.last_outcomes = sweep.outcomes.iter().map(|(kind, n)| (*kind, *n)).collect::<BTreeMap<_, _>>();
+    metrics.last_outcomes = sweep
+        .outcomes
+        .iter()
+        .map(|(kind, n)| (*kind, *n))
+        .collect::<BTreeMap<_, _>>();
     for (kind, n) in &sweep.outcomes {
         *metrics.outcomes.entry(kind).or_default() += n;
     }

@@ -44,10 +44,13 @@ impl Postgres {
     /// Connects to `url`, which must not contain a password.
     pub(crate) fn open(url: &str, login: &Login) -> Result<Self, DbError> {
         let shown = url.split('?').next().unwrap_or(url).to_owned();
-        let wrong = |reason: String| DbError::Configuration { place: shown.clone(), reason };
-        let mut config: Config = url.parse().map_err(|error| {
-            wrong(format!("not a PostgreSQL address: {}", source_text(&error)))
-        })?;
+        let wrong = |reason: String| DbError::Configuration {
+            place: shown.clone(),
+            reason,
+        };
+        let mut config: Config = url
+            .parse()
+            .map_err(|error| wrong(format!("not a PostgreSQL address: {}", source_text(&error))))?;
         if config.get_password().is_some() {
             return Err(DbError::Configuration {
                 place: "postgres://...".to_owned(),
@@ -62,43 +65,64 @@ impl Postgres {
             config.password(secret.reveal());
         }
         config.application_name("certwatch");
-        let local = config.get_hosts().iter().all(|host| matches!(host, Host::Unix(_)));
+        let local = config
+            .get_hosts()
+            .iter()
+            .all(|host| matches!(host, Host::Unix(_)));
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
             .map_err(|error| wrong(error.to_string()))?;
-        let fail = |source| DbError::Postgres { place: shown.clone(), source };
+        let fail = |source| DbError::Postgres {
+            place: shown.clone(),
+            source,
+        };
         let client = if local {
             let (client, connection) = runtime.block_on(config.connect(NoTls)).map_err(fail)?;
             runtime.spawn(connection);
             client
         } else {
             config.ssl_mode(tokio_postgres::config::SslMode::Require);
-            let tls = Tls(Arc::new(tls_config(login.root_cert.as_deref()).map_err(wrong)?));
+            let tls = Tls(Arc::new(
+                tls_config(login.root_cert.as_deref()).map_err(wrong)?,
+            ));
             let (client, connection) = runtime.block_on(config.connect(tls)).map_err(fail)?;
             runtime.spawn(connection);
             client
         };
-        Ok(Self { runtime, client, place: shown, statements: std::collections::HashMap::new() })
+        Ok(Self {
+            runtime,
+            client,
+            place: shown,
+            statements: std::collections::HashMap::new(),
+        })
     }
 
     fn statement(&mut self, sql: &str) -> Result<Statement, DbError> {
         if let Some(statement) = self.statements.get(sql) {
             return Ok(statement.clone());
         }
-        let statement = self.runtime.block_on(self.client.prepare(sql)).map_err(self.fail())?;
+        let statement = self
+            .runtime
+            .block_on(self.client.prepare(sql))
+            .map_err(self.fail())?;
         self.statements.insert(sql.to_owned(), statement.clone());
         Ok(statement)
     }
 
     fn fail(&self) -> impl Fn(tokio_postgres::Error) -> DbError + use<> {
         let place = self.place.clone();
-        move |source| DbError::Postgres { place: place.clone(), source }
+        move |source| DbError::Postgres {
+            place: place.clone(),
+            source,
+        }
     }
 }
 
 fn source_text(error: &tokio_postgres::Error) -> String {
-    error.source().map_or_else(|| error.to_string(), ToString::to_string)
+    error
+        .source()
+        .map_or_else(|| error.to_string(), ToString::to_string)
 }
 
 fn tls_config(root_cert: Option<&Path>) -> Result<ClientConfig, String> {
@@ -108,7 +132,9 @@ fn tls_config(root_cert: Option<&Path>) -> Result<ClientConfig, String> {
             let text = std::fs::read(path)
                 .map_err(|error| format!("cannot read root_cert {}: {error}", path.display()))?;
             let (added, _) = roots.add_parsable_certificates(
-                pem::certificates(&text).into_iter().map(CertificateDer::from),
+                pem::certificates(&text)
+                    .into_iter()
+                    .map(CertificateDer::from),
             );
             if added == 0 {
                 return Err(format!("no certificate in root_cert {}", path.display()));
@@ -132,24 +158,34 @@ fn tls_config(root_cert: Option<&Path>) -> Result<ClientConfig, String> {
 impl Db for Postgres {
     fn query(&mut self, sql: &str, parameters: &[Value]) -> Result<Vec<Row>, DbError> {
         let statement = self.statement(sql)?;
-        let parameters: Vec<&(dyn ToSql + Sync)> =
-            parameters.iter().map(|value| value as &(dyn ToSql + Sync)).collect();
+        let parameters: Vec<&(dyn ToSql + Sync)> = parameters
+            .iter()
+            .map(|value| value as &(dyn ToSql + Sync))
+            .collect();
         let rows = self
             .runtime
             .block_on(self.client.query(&statement, &parameters))
             .map_err(self.fail())?;
-        rows.iter().map(|row| convert(row).map_err(self.fail())).collect()
+        rows.iter()
+            .map(|row| convert(row).map_err(self.fail()))
+            .collect()
     }
 
     fn execute(&mut self, sql: &str, parameters: &[Value]) -> Result<u64, DbError> {
         let statement = self.statement(sql)?;
-        let parameters: Vec<&(dyn ToSql + Sync)> =
-            parameters.iter().map(|value| value as &(dyn ToSql + Sync)).collect();
-        self.runtime.block_on(self.client.execute(&statement, &parameters)).map_err(self.fail())
+        let parameters: Vec<&(dyn ToSql + Sync)> = parameters
+            .iter()
+            .map(|value| value as &(dyn ToSql + Sync))
+            .collect();
+        self.runtime
+            .block_on(self.client.execute(&statement, &parameters))
+            .map_err(self.fail())
     }
 
     fn batch(&mut self, sql: &str) -> Result<(), DbError> {
-        self.runtime.block_on(self.client.batch_execute(sql)).map_err(self.fail())
+        self.runtime
+            .block_on(self.client.batch_execute(sql))
+            .map_err(self.fail())
     }
 
     fn begin(&mut self) -> Result<(), DbError> {
@@ -166,21 +202,31 @@ impl Db for Postgres {
     }
 
     fn dialect(&self) -> (&'static str, &'static str) {
-        ("BIGINT GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY", "BYTEA")
+        (
+            "BIGINT GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY",
+            "BYTEA",
+        )
     }
 }
 
 fn convert(row: &tokio_postgres::Row) -> Result<Row, tokio_postgres::Error> {
     let value = |(at, column): (usize, &tokio_postgres::Column)| {
         Ok(match *column.type_() {
-            Type::BYTEA => row.try_get::<_, Option<Vec<u8>>>(at)?.map_or(Value::Null, Value::Blob),
-            Type::TEXT | Type::VARCHAR => {
-                row.try_get::<_, Option<String>>(at)?.map_or(Value::Null, Value::Text)
-            }
+            Type::BYTEA => row
+                .try_get::<_, Option<Vec<u8>>>(at)?
+                .map_or(Value::Null, Value::Blob),
+            Type::TEXT | Type::VARCHAR => row
+                .try_get::<_, Option<String>>(at)?
+                .map_or(Value::Null, Value::Text),
             _ => row.try_get::<_, Option<i64>>(at)?.into(),
         })
     };
-    row.columns().iter().enumerate().map(value).collect::<Result<_, _>>().map(Row)
+    row.columns()
+        .iter()
+        .enumerate()
+        .map(value)
+        .collect::<Result<_, _>>()
+        .map(Row)
 }
 
 impl ToSql for Value {
@@ -215,7 +261,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> MakeTlsConnect<S> for T
 
     fn make_tls_connect(&mut self, host: &str) -> io::Result<Handshake> {
         let name = ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;
-        Ok(Handshake { config: Arc::clone(&self.0), name })
+        Ok(Handshake {
+            config: Arc::clone(&self.0),
+            name,
+        })
     }
 }
 

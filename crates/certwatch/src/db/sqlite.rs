@@ -55,7 +55,10 @@ impl Sqlite {
             Open::Create => OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE,
             Open::Existing => OpenFlags::SQLITE_OPEN_READ_WRITE,
         };
-        let fail = |source| DbError::Sqlite { place: place.clone(), source };
+        let fail = |source| DbError::Sqlite {
+            place: place.clone(),
+            source,
+        };
         let connection = Connection::open_with_flags(path, flags).map_err(fail)?;
         connection.busy_timeout(BUSY).map_err(fail)?;
         let damaged = |error: rusqlite::Error| match error.sqlite_error_code() {
@@ -65,10 +68,15 @@ impl Sqlite {
                     Some("move it away or restore it; certwatch never replaces it"),
                 )
             }
-            _ => DbError::Sqlite { place: place.clone(), source: error },
+            _ => DbError::Sqlite {
+                place: place.clone(),
+                source: error,
+            },
         };
         let number = |name: &str| {
-            connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0)).map_err(damaged)
+            connection
+                .pragma_query_value(None, name, |row| row.get::<_, i64>(0))
+                .map_err(damaged)
         };
         let id = number("application_id")?;
         let tables: i64 = connection
@@ -90,7 +98,9 @@ impl Sqlite {
             ));
         }
         if id == 0 && how == Open::Create {
-            connection.pragma_update(None, "application_id", APPLICATION_ID).map_err(fail)?;
+            connection
+                .pragma_update(None, "application_id", APPLICATION_ID)
+                .map_err(fail)?;
         }
         if how == Open::Create {
             // FULL, not NORMAL: an event that was reported must survive a power cut. Sweeps
@@ -99,14 +109,19 @@ impl Sqlite {
                 .execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;")
                 .map_err(fail)?;
         }
-        connection.execute_batch("PRAGMA foreign_keys = ON;").map_err(fail)?;
+        connection
+            .execute_batch("PRAGMA foreign_keys = ON;")
+            .map_err(fail)?;
         connection.set_prepared_statement_cache_capacity(64);
         Ok(Self { connection, place })
     }
 
     fn fail(&self) -> impl Fn(rusqlite::Error) -> DbError {
         let place = self.place.clone();
-        move |source| DbError::Sqlite { place: place.clone(), source }
+        move |source| DbError::Sqlite {
+            place: place.clone(),
+            source,
+        }
     }
 }
 
@@ -140,7 +155,9 @@ impl Db for Sqlite {
     fn execute(&mut self, sql: &str, parameters: &[Value]) -> Result<u64, DbError> {
         let fail = self.fail();
         let mut statement = self.connection.prepare_cached(sql).map_err(&fail)?;
-        let changed = statement.execute(rusqlite::params_from_iter(parameters)).map_err(&fail)?;
+        let changed = statement
+            .execute(rusqlite::params_from_iter(parameters))
+            .map_err(&fail)?;
         Ok(changed as u64)
     }
 

@@ -54,7 +54,9 @@ impl Ccadb {
     pub(crate) fn new(records: impl IntoIterator<Item = Record>) -> Self {
         let mut ccadb = Self::default();
         for record in records {
-            let Some(certificate) = record.certificate else { continue };
+            let Some(certificate) = record.certificate else {
+                continue;
+            };
             if !record.ev_policies.is_empty() {
                 ccadb.ev_policies.insert(certificate, record.ev_policies);
             }
@@ -82,28 +84,46 @@ impl Ccadb {
     /// Whether the certificate, or another one for the same key identifier, is on record.
     pub(crate) fn knows(&self, cert: &Cert) -> bool {
         self.by_certificate.contains_key(&cert.sha256)
-            || cert.ski.as_ref().is_some_and(|ski| self.key_ids.contains(ski))
+            || cert
+                .ski
+                .as_ref()
+                .is_some_and(|ski| self.key_ids.contains(ski))
     }
 
     /// Whether `path` may carry EV: every intermediate's own policies allow it and, when the roots'
     /// report was imported, the root is enabled for EV.
     pub(crate) fn permits_ev(&self, path: &Path) -> bool {
         let none = Vec::new();
-        let root_policies = path.root.as_ref().map(|root| self.ev_policies.get(&root.sha256));
+        let root_policies = path
+            .root
+            .as_ref()
+            .map(|root| self.ev_policies.get(&root.sha256));
         let enabled = self.ev_policies.is_empty() || matches!(root_policies, Some(Some(_)));
         let policies = root_policies.flatten().unwrap_or(&none);
-        enabled && path.intermediates().iter().all(|ca| level::may_assert_ev(ca, policies))
+        enabled
+            && path
+                .intermediates()
+                .iter()
+                .all(|ca| level::may_assert_ev(ca, policies))
     }
 }
 
 /// Reads the AllCertificateRecords report or Mozilla's report of included roots.
 pub(crate) fn parse(text: &[u8]) -> Result<Vec<Record>, CcadbError> {
     let mut reader = csv::ReaderBuilder::new().flexible(false).from_reader(text);
-    let headers =
-        reader.headers().map_err(|source| CcadbError::Csv { line: 1, source })?.clone();
+    let headers = reader
+        .headers()
+        .map_err(|source| CcadbError::Csv { line: 1, source })?
+        .clone();
     let find = |name: &str| headers.iter().position(|header| header.trim() == name);
     let need = |names: &[&'static str]| {
-        names.iter().find_map(|name| find(name)).ok_or(CcadbError::Column { line: 1, column: names[0] })
+        names
+            .iter()
+            .find_map(|name| find(name))
+            .ok_or(CcadbError::Column {
+                line: 1,
+                column: names[0],
+            })
     };
     let owner = need(&["CA Owner", "Owner"])?;
     let fingerprint = need(&["SHA-256 Fingerprint"])?;
@@ -123,10 +143,15 @@ pub(crate) fn parse(text: &[u8]) -> Result<Vec<Record>, CcadbError> {
         if fingerprint.is_empty() {
             continue; // the report has rows for CAs that never issued
         }
-        let certificate =
-            fingerprint.parse().map_err(|reason| CcadbError::Value { line, reason })?;
+        let certificate = fingerprint
+            .parse()
+            .map_err(|reason| CcadbError::Value { line, reason })?;
         let sub = field(sub_owner);
-        let owner = if sub.is_empty() { field(Some(owner)) } else { sub };
+        let owner = if sub.is_empty() {
+            field(Some(owner))
+        } else {
+            sub
+        };
         records.push(Record {
             certificate: Some(certificate),
             owner: owner.to_owned(),
@@ -160,17 +185,35 @@ mod tests {
         let records = parse(text.as_bytes()).unwrap();
         assert_eq!(records.len(), 2);
         assert_eq!(records[0].key_id, b"hello");
-        assert_eq!((records[1].owner.as_str(), records[1].revoked), ("Owner B", true));
-        assert_eq!(Ccadb::new(records).by_certificate.len(), 1, "revoked rows vouch for nothing");
+        assert_eq!(
+            (records[1].owner.as_str(), records[1].revoked),
+            ("Owner B", true)
+        );
+        assert_eq!(
+            Ccadb::new(records).by_certificate.len(),
+            1,
+            "revoked rows vouch for nothing"
+        );
     }
 
     #[test]
     fn a_wrong_file_is_refused_with_its_line() {
         let error = parse(b"a,b\n1,2\n").unwrap_err().to_string();
-        assert_eq!(error, "line 1: no column `CA Owner`; this is no CCADB certificate report");
+        assert_eq!(
+            error,
+            "line 1: no column `CA Owner`; this is no CCADB certificate report"
+        );
         let bad = format!("{HEAD}O,,n,,zz,,\n");
-        assert!(parse(bad.as_bytes()).unwrap_err().to_string().starts_with("line 2: `zz`"));
+        assert!(
+            parse(bad.as_bytes())
+                .unwrap_err()
+                .to_string()
+                .starts_with("line 2: `zz`")
+        );
         let short = format!("{HEAD}O,,n\n");
-        assert!(matches!(parse(short.as_bytes()), Err(CcadbError::Csv { line: 2, .. })));
+        assert!(matches!(
+            parse(short.as_bytes()),
+            Err(CcadbError::Csv { line: 2, .. })
+        ));
     }
 }

@@ -30,10 +30,12 @@ pub(crate) struct Memories {
 /// Reads table `certificates` of `path`, which is opened read-only.
 pub(crate) fn read(path: &Path) -> Result<Memories, rusqlite::Error> {
     let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-    let mut statement =
-        connection.prepare("SELECT host, cert, flags, stored FROM certificates")?;
+    let mut statement = connection.prepare("SELECT host, cert, flags, stored FROM certificates")?;
     let mut rows = statement.query([])?;
-    let mut memories = Memories { found: Vec::new(), skipped: 0 };
+    let mut memories = Memories {
+        found: Vec::new(),
+        skipped: 0,
+    };
     while let Some(row) = rows.next()? {
         let host: String = row.get(0)?;
         let der: Option<Vec<u8>> = row.get(1)?;

@@ -23,11 +23,22 @@ enum What {
 /// CAs whose keys were used by intruders, by their organisation. Each is in the public record of
 /// the root programmes that removed it.
 const BUILT_IN: &[(&str, &str)] = &[
-    ("DigiNotar", "DigiNotar, broken into in 2011, signed for google.com and 530 others"),
-    ("DigiNotar B.V.", "DigiNotar, broken into in 2011, signed for google.com and 530 others"),
-    ("TÜRKTRUST Bilgi İletişim ve Bilişim Güvenliği Hizmetleri A.Ş.",
-     "TURKTRUST gave out two sub-CAs by mistake; one intercepted google.com in 2012"),
-    ("Superfish, Inc.", "Superfish, a pre-installed interception root with a published key"),
+    (
+        "DigiNotar",
+        "DigiNotar, broken into in 2011, signed for google.com and 530 others",
+    ),
+    (
+        "DigiNotar B.V.",
+        "DigiNotar, broken into in 2011, signed for google.com and 530 others",
+    ),
+    (
+        "TÜRKTRUST Bilgi İletişim ve Bilişim Güvenliği Hizmetleri A.Ş.",
+        "TURKTRUST gave out two sub-CAs by mistake; one intercepted google.com in 2012",
+    ),
+    (
+        "Superfish, Inc.",
+        "Superfish, a pre-installed interception root with a published key",
+    ),
 ];
 
 impl Distrusted {
@@ -39,7 +50,10 @@ impl Distrusted {
             "org" => return Err("an empty organisation".to_owned()),
             _ => return Err(format!("`{kind}` is neither `spki` nor `org`")),
         };
-        Ok(Self { what, reason: reason.to_owned() })
+        Ok(Self {
+            what,
+            reason: reason.to_owned(),
+        })
     }
 
     pub(crate) fn kind(&self) -> &'static str {
@@ -75,9 +89,9 @@ pub(crate) fn parse(text: &str) -> Result<Vec<Distrusted>, (usize, String)> {
             continue;
         }
         let fail = |reason: String| (number + 1, reason);
-        let (kind, rest) = line
-            .split_once(char::is_whitespace)
-            .ok_or_else(|| fail("expected `spki HEX REASON` or `org NAME<TAB>REASON`".to_owned()))?;
+        let (kind, rest) = line.split_once(char::is_whitespace).ok_or_else(|| {
+            fail("expected `spki HEX REASON` or `org NAME<TAB>REASON`".to_owned())
+        })?;
         let rest = rest.trim();
         let separator = if kind == "org" { '\t' } else { ' ' };
         let (value, reason) = rest.split_once(separator).unwrap_or((rest, "imported"));
@@ -88,7 +102,13 @@ pub(crate) fn parse(text: &str) -> Result<Vec<Distrusted>, (usize, String)> {
 
 /// Why a certificate of `chain` is known to be bad, if one is.
 pub(crate) fn reason(chain: &Chain, imported: &[Distrusted]) -> Option<String> {
-    let certs = || chain.certs.iter().chain(&chain.path().certs).chain(&chain.path().root);
+    let certs = || {
+        chain
+            .certs
+            .iter()
+            .chain(&chain.path().certs)
+            .chain(&chain.path().root)
+    };
     let built_in = BUILT_IN.iter().find(|(organisation, _)| {
         certs().any(|cert| {
             cert.ca == Some(true) && cert.subject.organisation.as_deref() == Some(*organisation)
@@ -109,11 +129,23 @@ mod tests {
 
     #[test]
     fn a_list_is_read_and_mistakes_name_their_line() {
-        let text = format!("# bad\nspki {} stolen key\norg Bad CA\tsigned for intruders\n", "ab".repeat(32));
+        let text = format!(
+            "# bad\nspki {} stolen key\norg Bad CA\tsigned for intruders\n",
+            "ab".repeat(32)
+        );
         let list = parse(&text).unwrap();
-        assert_eq!((list[0].kind(), list[0].reason.as_str()), ("spki", "stolen key"));
-        assert_eq!((list[1].value().as_str(), list[1].reason.as_str()), ("Bad CA", "signed for intruders"));
+        assert_eq!(
+            (list[0].kind(), list[0].reason.as_str()),
+            ("spki", "stolen key")
+        );
+        assert_eq!(
+            (list[1].value().as_str(), list[1].reason.as_str()),
+            ("Bad CA", "signed for intruders")
+        );
         assert_eq!(parse("\nspki zz x").unwrap_err().0, 2);
-        assert_eq!(parse("key abc").unwrap_err().1, "`key` is neither `spki` nor `org`");
+        assert_eq!(
+            parse("key abc").unwrap_err().1,
+            "`key` is neither `spki` nor `org`"
+        );
     }
 }

@@ -15,8 +15,9 @@ const SUITES: [u16; 24] = [
     0x009c, 0x009d, 0x002f, 0x0035, 0x003c, 0x000a, 0x009e, 0x009f, 0x0033, 0x0039, 0x0005, 0x0004,
 ];
 const GROUPS: [u16; 4] = [0x001d, 0x0017, 0x0018, 0x0019];
-const SIGNATURES: [u16; 10] =
-    [0x0403, 0x0804, 0x0401, 0x0503, 0x0805, 0x0501, 0x0806, 0x0601, 0x0203, 0x0201];
+const SIGNATURES: [u16; 10] = [
+    0x0403, 0x0804, 0x0401, 0x0503, 0x0805, 0x0501, 0x0806, 0x0601, 0x0203, 0x0201,
+];
 
 /// Handshake messages together; a chain of 64 certificates stays well below.
 const MAX_HANDSHAKE: usize = 1 << 20;
@@ -42,7 +43,8 @@ pub(crate) fn client_hello(name: &str, random: &[u8; 32]) -> Vec<u8> {
         push_vector16(&mut body, &list);
         push_extension(&mut extensions, 0, &body);
     }
-    let words = |values: &[u16]| -> Vec<u8> { values.iter().flat_map(|v| v.to_be_bytes()).collect() };
+    let words =
+        |values: &[u16]| -> Vec<u8> { values.iter().flat_map(|v| v.to_be_bytes()).collect() };
     let vector = |values: &[u16]| {
         let mut body = Vec::new();
         push_vector16(&mut body, &words(values));
@@ -88,7 +90,11 @@ fn length(n: usize) -> u32 {
 pub(crate) enum Progress {
     More,
     /// The chain, with the version and cipher suite the server chose.
-    Chain { presented: Presented, version: u16, suite: u16 },
+    Chain {
+        presented: Presented,
+        version: u16,
+        suite: u16,
+    },
     Alert(u8),
     /// The server finished its part without a certificate.
     NoCertificate,
@@ -119,9 +125,15 @@ impl Answer {
             if size > MAX_RECORD {
                 return Progress::Broken;
             }
-            let Some(payload) = self.records.get(5..5 + size) else { return Progress::More };
+            let Some(payload) = self.records.get(5..5 + size) else {
+                return Progress::More;
+            };
             match kind {
-                ALERT => return payload.get(1).map_or(Progress::Broken, |n| Progress::Alert(*n)),
+                ALERT => {
+                    return payload
+                        .get(1)
+                        .map_or(Progress::Broken, |n| Progress::Alert(*n));
+                }
                 HANDSHAKE => self.handshake.extend_from_slice(payload),
                 _ => return Progress::Broken,
             }
@@ -144,7 +156,9 @@ impl Answer {
             if size > MAX_HANDSHAKE {
                 return Progress::Broken;
             }
-            let Some(body) = self.handshake.get(4..4 + size) else { return Progress::More };
+            let Some(body) = self.handshake.get(4..4 + size) else {
+                return Progress::More;
+            };
             match kind {
                 SERVER_HELLO => match server_hello(body) {
                     Some(chosen) => self.chosen = Some(chosen),
@@ -153,9 +167,11 @@ impl Answer {
                 CERTIFICATE => {
                     return match (certificates(body), self.chosen) {
                         (Some(ders), Some(_)) if ders.is_empty() => Progress::NoCertificate,
-                        (Some(ders), Some((version, suite))) => {
-                            Progress::Chain { presented: Presented { ders }, version, suite }
-                        }
+                        (Some(ders), Some((version, suite))) => Progress::Chain {
+                            presented: Presented { ders },
+                            version,
+                            suite,
+                        },
                         _ => Progress::Broken,
                     };
                 }
@@ -241,11 +257,19 @@ mod tests {
         for step in [1, 7, 1000, bytes.len()] {
             let mut parser = Answer::default();
             let last = bytes.chunks(step).map(|part| parser.feed(part)).last();
-            let Some(Progress::Chain { presented, version, suite }) = last else {
+            let Some(Progress::Chain {
+                presented,
+                version,
+                suite,
+            }) = last
+            else {
                 panic!("step {step}: {last:?}");
             };
             assert_eq!((version, suite), (0x0301, 0xc013));
-            assert_eq!(presented.ders, [Arc::from(leaf.as_slice()), Arc::from(ca.as_slice())]);
+            assert_eq!(
+                presented.ders,
+                [Arc::from(leaf.as_slice()), Arc::from(ca.as_slice())]
+            );
         }
     }
 
@@ -255,7 +279,10 @@ mod tests {
         assert_eq!(feed(&[21, 3, 3, 0, 2, 2, 70]), Progress::Alert(70));
         assert_eq!(feed(b"220 mail.example ESMTP\r\n"), Progress::NotTls);
         assert_eq!(feed(&[22, 3, 1, 0xff, 0xff]), Progress::Broken);
-        assert_eq!(feed(&[22, 3, 1, 0, 4, 14, 0, 0, 0]), Progress::NoCertificate);
+        assert_eq!(
+            feed(&[22, 3, 1, 0, 4, 14, 0, 0, 0]),
+            Progress::NoCertificate
+        );
         let mut endless = answer(&[]);
         endless.truncate(endless.len() - 7);
         let many: Vec<&[u8]> = vec![&[1]; 65];
@@ -268,7 +295,10 @@ mod tests {
         let without = client_hello("192.0.2.1", &[0; 32]);
         assert!(with.windows(11).any(|part| part == b"example.org"));
         assert_eq!(with.len() - without.len(), 4 + 2 + 3 + 11);
-        assert_eq!(usize::from(u16::from_be_bytes([with[3], with[4]])), with.len() - 5);
+        assert_eq!(
+            usize::from(u16::from_be_bytes([with[3], with[4]])),
+            with.len() - 5
+        );
     }
 
     proptest! {

@@ -39,7 +39,10 @@ impl Recorder {
 
     /// What was recorded so far.
     pub(crate) fn recorded(&self) -> Recorded {
-        self.slot.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.slot
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// The key proof is taken here, not from the handshake's success: a server that demands a
@@ -59,7 +62,10 @@ impl Recorder {
             }
             Err(_) => Proof::Unverifiable,
         };
-        self.slot.lock().unwrap_or_else(PoisonError::into_inner).proof = proof;
+        self.slot
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .proof = proof;
         result
     }
 }
@@ -78,7 +84,10 @@ impl ServerCertVerifier for Recorder {
             .take(MAX_CERTIFICATES)
             .map(|der| Arc::from(der.as_ref()))
             .collect();
-        self.slot.lock().unwrap_or_else(PoisonError::into_inner).presented = Some(Presented { ders });
+        self.slot
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .presented = Some(Presented { ders });
         Ok(ServerCertVerified::assertion())
     }
 
@@ -88,7 +97,10 @@ impl ServerCertVerifier for Recorder {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.note(verify_tls12_signature(message, cert, dss, &self.algorithms), cert)
+        self.note(
+            verify_tls12_signature(message, cert, dss, &self.algorithms),
+            cert,
+        )
     }
 
     fn verify_tls13_signature(
@@ -97,7 +109,10 @@ impl ServerCertVerifier for Recorder {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.note(verify_tls13_signature(message, cert, dss, &self.algorithms), cert)
+        self.note(
+            verify_tls13_signature(message, cert, dss, &self.algorithms),
+            cert,
+        )
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {

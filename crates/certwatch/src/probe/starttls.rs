@@ -45,7 +45,14 @@ pub(crate) struct Dialogue {
 impl Dialogue {
     /// A preamble of `protocol` with the server called `name`.
     pub(crate) fn new(protocol: Protocol, name: &str) -> Self {
-        Self { protocol, name: name.to_owned(), stage: 0, buffer: Vec::new(), bytes: 0, lines: 0 }
+        Self {
+            protocol,
+            name: name.to_owned(),
+            stage: 0,
+            buffer: Vec::new(),
+            bytes: 0,
+            lines: 0,
+        }
     }
 
     /// Takes what the server sent.
@@ -112,7 +119,10 @@ impl Dialogue {
                 // Lossy text may be longer than the bytes it came from.
                 self.buffer.drain(..used.min(self.buffer.len()));
                 self.lines += lines.len();
-                let code = line.get(..3).and_then(|code| code.parse().ok()).unwrap_or(0);
+                let code = line
+                    .get(..3)
+                    .and_then(|code| code.parse().ok())
+                    .unwrap_or(0);
                 return Some((code, lines));
             }
             if lines.len() > MAX_LINES {
@@ -126,7 +136,11 @@ impl Dialogue {
         let (code, lines) = self.reply()?;
         match (self.stage, code) {
             (0, 220) => self.write(hello),
-            (0, _) => Some(if code == 0 { Step::Foreign } else { Step::Refused }),
+            (0, _) => Some(if code == 0 {
+                Step::Foreign
+            } else {
+                Step::Refused
+            }),
             (1, 250) if offers(&lines, "STARTTLS") => self.write(b"STARTTLS\r\n"),
             (2, 220) => Some(Step::Start),
             _ => Some(Step::Refused),
@@ -220,7 +234,11 @@ impl Dialogue {
             let line = self.line()?;
             let mut words = line.split_whitespace();
             let first = words.next().unwrap_or("");
-            let command = if first.starts_with(':') { words.next().unwrap_or("") } else { first };
+            let command = if first.starts_with(':') {
+                words.next().unwrap_or("")
+            } else {
+                first
+            };
             match command {
                 "670" => return Some(Step::Start),
                 "691" | "421" | "451" | "ERROR" => return Some(Step::Refused),
@@ -234,7 +252,11 @@ impl Dialogue {
             return self.write(LDAP_REQUEST);
         }
         if self.buffer.first() != Some(&0x30) {
-            return if self.buffer.is_empty() { None } else { Some(Step::Foreign) };
+            return if self.buffer.is_empty() {
+                None
+            } else {
+                Some(Step::Foreign)
+            };
         }
         let (header, size) = match ber_length(&self.buffer[1..]) {
             Ok(Some(length)) => length,
@@ -272,7 +294,8 @@ impl Dialogue {
             return Some(Step::Start);
         }
         let header = self.buffer.first_chunk::<4>()?;
-        let size = usize::from(header[0]) | usize::from(header[1]) << 8 | usize::from(header[2]) << 16;
+        let size =
+            usize::from(header[0]) | usize::from(header[1]) << 8 | usize::from(header[2]) << 16;
         if header[3] != 0 || size > MAX_BYTES {
             return Some(Step::Foreign);
         }
@@ -310,7 +333,13 @@ impl Dialogue {
             );
             return self.write(open.as_bytes());
         }
-        if !self.buffer.is_empty() && self.buffer.trim_ascii_start().first().is_some_and(|&b| b != b'<') {
+        if !self.buffer.is_empty()
+            && self
+                .buffer
+                .trim_ascii_start()
+                .first()
+                .is_some_and(|&b| b != b'<')
+        {
             return Some(Step::Foreign);
         }
         // Markup is ASCII; whatever else is in there does not matter.
@@ -324,7 +353,10 @@ impl Dialogue {
                 return self.write(b"<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>");
             }
             let over = ["<stream:error", "</stream:stream>", "<stream:features/>"];
-            return over.iter().any(|end| text.contains(end)).then_some(Step::Refused);
+            return over
+                .iter()
+                .any(|end| text.contains(end))
+                .then_some(Step::Refused);
         }
         if text.contains("<failure") {
             return Some(Step::Refused);
@@ -345,13 +377,19 @@ impl Dialogue {
 }
 
 fn offers(lines: &[String], what: &str) -> bool {
-    lines.iter().any(|line| line.split_whitespace().next().is_some_and(|word| word.eq_ignore_ascii_case(what)))
+    lines.iter().any(|line| {
+        line.split_whitespace()
+            .next()
+            .is_some_and(|word| word.eq_ignore_ascii_case(what))
+    })
 }
 
 /// (bytes of the length field, length) of a BER element whose tag was skipped; `None` if bytes are
 /// missing. Servers may use the long form even for short messages.
 fn ber_length(bytes: &[u8]) -> Result<Option<(usize, usize)>, ()> {
-    let Some(first) = bytes.first() else { return Ok(None) };
+    let Some(first) = bytes.first() else {
+        return Ok(None);
+    };
     if *first < 0x80 {
         return Ok(Some((1, usize::from(*first))));
     }
@@ -359,9 +397,17 @@ fn ber_length(bytes: &[u8]) -> Result<Option<(usize, usize)>, ()> {
     if !(1..=4).contains(&count) {
         return Err(());
     }
-    let Some(digits) = bytes.get(1..=count) else { return Ok(None) };
-    let size = digits.iter().fold(0usize, |sum, digit| sum << 8 | usize::from(*digit));
-    if size > MAX_BYTES { Err(()) } else { Ok(Some((1 + count, size))) }
+    let Some(digits) = bytes.get(1..=count) else {
+        return Ok(None);
+    };
+    let size = digits
+        .iter()
+        .fold(0usize, |sum, digit| sum << 8 | usize::from(*digit));
+    if size > MAX_BYTES {
+        Err(())
+    } else {
+        Ok(Some((1 + count, size)))
+    }
 }
 
 #[cfg(test)]

@@ -78,7 +78,9 @@ impl Store {
     /// Records findings as one event per (target, new chain, codes). `None` if the same was
     /// recorded before at the same severity or above; a worse repetition reopens the event.
     pub(crate) fn add_event(&mut self, event: &NewEvent<'_>) -> Result<Option<i64>, DbError> {
-        let Some(severity) = crate::finding::worst(event.findings) else { return Ok(None) };
+        let Some(severity) = crate::finding::worst(event.findings) else {
+            return Ok(None);
+        };
         let rank = rank(severity);
         let mut codes: Vec<&str> = event.findings.iter().map(|f| f.code.as_str()).collect();
         codes.sort_unstable();
@@ -87,7 +89,10 @@ impl Store {
         let stored: Vec<Stored> = event.findings.iter().map(Stored::from).collect();
         let findings = serde_json::to_string(&stored).unwrap_or_default();
         let settling = severity == Severity::Notice
-            && event.findings.iter().any(|finding| SETTLING.contains(&finding.code));
+            && event
+                .findings
+                .iter()
+                .any(|finding| SETTLING.contains(&finding.code));
         // Info is for the record; nobody has to close it.
         let state = match severity {
             Severity::Info => "closed",
@@ -97,7 +102,11 @@ impl Store {
         let before = self.one(
             "SELECT id, severity FROM event
              WHERE target = $1 AND coalesce(new_chain, 0) = $2 AND codes = $3",
-            &[event.target.into(), event.new_chain.unwrap_or(0).into(), codes.as_str().into()],
+            &[
+                event.target.into(),
+                event.new_chain.unwrap_or(0).into(),
+                codes.as_str().into(),
+            ],
         )?;
         if let Some(before) = before {
             if before.int(1) >= rank {
@@ -181,9 +190,14 @@ impl Store {
             &[],
         )?;
         let count = |severity| {
-            rows.iter().find(|row| row.int(0) == rank(severity)).map_or(0, |row| row.int(1))
+            rows.iter()
+                .find(|row| row.int(0) == rank(severity))
+                .map_or(0, |row| row.int(1))
         };
-        Ok(Severity::ALL.into_iter().map(|severity| (severity, count(severity))).collect())
+        Ok(Severity::ALL
+            .into_iter()
+            .map(|severity| (severity, count(severity)))
+            .collect())
     }
 
     /// Settling events of `target`, to be closed when its members agree again.

@@ -10,7 +10,9 @@ impl Store {
     /// Adds or replaces CCADB records; returns how many there are now.
     pub(crate) fn import_ccadb(&mut self, records: &[Record]) -> Result<i64, DbError> {
         for record in records {
-            let Some(certificate) = &record.certificate else { continue };
+            let Some(certificate) = &record.certificate else {
+                continue;
+            };
             self.db.execute(
                 "INSERT INTO ccadb (certificate, owner, key_id, revoked, ev)
                  VALUES ($1, $2, $3, $4, $5)
@@ -28,13 +30,17 @@ impl Store {
                 ],
             )?;
         }
-        Ok(self.one("SELECT count(*) FROM ccadb", &[])?.map_or(0, |row| row.int(0)))
+        Ok(self
+            .one("SELECT count(*) FROM ccadb", &[])?
+            .map_or(0, |row| row.int(0)))
     }
 
     /// The imported CCADB records, indexed.
     pub(crate) fn ccadb(&mut self) -> Result<Ccadb, DbError> {
-        let rows =
-            self.db.query("SELECT certificate, owner, key_id, revoked, ev FROM ccadb", &[])?;
+        let rows = self.db.query(
+            "SELECT certificate, owner, key_id, revoked, ev FROM ccadb",
+            &[],
+        )?;
         Ok(Ccadb::new(rows.iter().map(|row| Record {
             certificate: Sha256::from_slice(row.blob(0)),
             owner: row.text(1).to_owned(),
@@ -61,7 +67,9 @@ impl Store {
 
     /// The imported list of known-bad keys and organisations.
     pub(crate) fn distrusted(&mut self) -> Result<Vec<Distrusted>, DbError> {
-        let rows = self.db.query("SELECT kind, value, reason FROM distrusted", &[])?;
+        let rows = self
+            .db
+            .query("SELECT kind, value, reason FROM distrusted", &[])?;
         Ok(rows
             .iter()
             .filter_map(|row| Distrusted::new(row.text(0), row.text(1), row.text(2)).ok())

@@ -145,7 +145,8 @@ impl Store {
 
     /// Forgets what one vantage saw, before a newer file of the same vantage is taken in.
     pub(crate) fn forget_runs(&mut self, vantage: i64) -> Result<(), DbError> {
-        self.db.execute("DELETE FROM run WHERE vantage = $1", &[vantage.into()])?;
+        self.db
+            .execute("DELETE FROM run WHERE vantage = $1", &[vantage.into()])?;
         Ok(())
     }
 
@@ -161,7 +162,9 @@ impl Store {
         )?;
         let mut dates: Vec<Dates> = Vec::new();
         for row in &rows {
-            let Some(target) = super::parse_target_key(row.text(0)) else { continue };
+            let Some(target) = super::parse_target_key(row.text(0)) else {
+                continue;
+            };
             let target = target.to_string();
             if dates.last().is_some_and(|last| last.target == target) {
                 continue;
@@ -233,10 +236,13 @@ impl Store {
         history.verdicts = self.verdicts_on(target)?;
         // Two sweeps see every address twice; the busiest address counts them.
         let sweeps: Vec<u32> = history.sightings.iter().map(|s| s.n).collect();
-        let per_place = history.sightings.iter().fold(HashMap::new(), |mut sums, s| {
-            *sums.entry((s.vantage.clone(), s.addr)).or_insert(0u32) += s.n;
-            sums
-        });
+        let per_place = history
+            .sightings
+            .iter()
+            .fold(HashMap::new(), |mut sums, s| {
+                *sums.entry((s.vantage.clone(), s.addr)).or_insert(0u32) += s.n;
+                sums
+            });
         history.sweeps = per_place.values().copied().chain(sweeps).max().unwrap_or(0);
         Ok(history)
     }
@@ -276,7 +282,9 @@ impl Store {
             return Ok(Some(Arc::clone(chain)));
         }
         let presented = self.presented(id)?;
-        let Some(chain) = judge.chain(&presented, at).map(Arc::new) else { return Ok(None) };
+        let Some(chain) = judge.chain(&presented, at).map(Arc::new) else {
+            return Ok(None);
+        };
         // A bound, not a policy: histories of a few thousand changed targets fit.
         if cache.len() >= 8192 {
             cache.clear();
@@ -310,10 +318,16 @@ impl Store {
         }
         let shared = |sibling: &Sibling| {
             let leaf = sibling.sighting.chain.leaf().sha256;
-            history.sightings.iter().any(|s| s.chain.leaf().sha256 == leaf)
+            history
+                .sightings
+                .iter()
+                .any(|s| s.chain.leaf().sha256 == leaf)
         };
-        let members: Vec<u16> =
-            siblings.iter().filter(|s| shared(s)).map(|sibling| sibling.port).collect();
+        let members: Vec<u16> = siblings
+            .iter()
+            .filter(|s| shared(s))
+            .map(|sibling| sibling.port)
+            .collect();
         siblings.retain(|sibling| members.contains(&sibling.port));
         Ok(siblings)
     }
@@ -375,7 +389,8 @@ impl Store {
 
     /// Replaces the learned issuers of `target`.
     pub(crate) fn set_issuers(&mut self, target: i64, issuers: &[Issuer]) -> Result<(), DbError> {
-        self.db.execute("DELETE FROM issuer_set WHERE target = $1", &[target.into()])?;
+        self.db
+            .execute("DELETE FROM issuer_set WHERE target = $1", &[target.into()])?;
         for issuer in issuers {
             self.db.execute(
                 "INSERT INTO issuer_set (target, spki, owner, first_seen, last_seen, learned)
@@ -458,9 +473,8 @@ impl Store {
 
 /// Whether two hosts look like one administration: the same last two labels, or addresses.
 fn related(a: &str, b: &str) -> bool {
-    let tail = |host: &str| -> Vec<String> {
-        host.rsplit('.').take(2).map(str::to_owned).collect()
-    };
+    let tail =
+        |host: &str| -> Vec<String> { host.rsplit('.').take(2).map(str::to_owned).collect() };
     let address = |host: &str| host.parse::<IpAddr>().is_ok();
     address(a) || address(b) || tail(a) == tail(b)
 }

@@ -53,10 +53,17 @@ pub(super) fn migrate(db: &mut dyn Db, place: &str, how: Open) -> Result<(), DbE
         } else {
             "SELECT count(*) FROM sqlite_schema WHERE name = 'meta'"
         };
-        if db.query(exists, &[])?.first().is_none_or(|row| row.int(0) == 0) {
+        if db
+            .query(exists, &[])?
+            .first()
+            .is_none_or(|row| row.int(0) == 0)
+        {
             return Ok(None);
         }
-        Ok(db.query("SELECT version FROM meta", &[])?.first().map(|row| row.int(0)))
+        Ok(db
+            .query("SELECT version FROM meta", &[])?
+            .first()
+            .map(|row| row.int(0)))
     };
     let unusable = |reason: String, hint: &str| DbError::Unusable {
         place: place.to_owned(),
@@ -85,7 +92,9 @@ pub(super) fn migrate(db: &mut dyn Db, place: &str, how: Open) -> Result<(), DbE
         let version = match present(db)? {
             Some(version) => version,
             None => {
-                db.batch("CREATE TABLE meta (version BIGINT NOT NULL); INSERT INTO meta VALUES (0);")?;
+                db.batch(
+                    "CREATE TABLE meta (version BIGINT NOT NULL); INSERT INTO meta VALUES (0);",
+                )?;
                 0
             }
         };

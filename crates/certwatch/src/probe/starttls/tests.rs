@@ -85,35 +85,86 @@ const WILLING: &[(Protocol, Script)] = &[
 ];
 
 const UNWILLING: &[(Protocol, Script)] = &[
-    (Protocol::Smtp, &[(b"220 x\r\n", b"EHLO "), (b"250-x\r\n250 SIZE 1\r\n", b"")]),
+    (
+        Protocol::Smtp,
+        &[(b"220 x\r\n", b"EHLO "), (b"250-x\r\n250 SIZE 1\r\n", b"")],
+    ),
     (Protocol::Smtp, &[(b"554 no\r\n", b"")]),
     (Protocol::Imap, &[(b"* PREAUTH hi\r\n", b"")]),
     (Protocol::Imap, &[(b"* BYE\r\n", b"")]),
-    (Protocol::Imap, &[(b"* OK\r\n", b". CAP"), (b"* CAPABILITY IMAP4rev1\r\n. OK\r\n", b"")]),
-    (Protocol::Pop3, &[(b"+OK\r\n", b"STLS"), (b"-ERR no\r\n", b"")]),
-    (Protocol::Ftp, &[(b"220 x\r\n", b"AUTH"), (b"502 no\r\n", b"")]),
-    (Protocol::Nntp, &[(b"200 x\r\n", b"CAP"), (b"101 x\r\nREADER\r\n.\r\n", b"")]),
+    (
+        Protocol::Imap,
+        &[
+            (b"* OK\r\n", b". CAP"),
+            (b"* CAPABILITY IMAP4rev1\r\n. OK\r\n", b""),
+        ],
+    ),
+    (
+        Protocol::Pop3,
+        &[(b"+OK\r\n", b"STLS"), (b"-ERR no\r\n", b"")],
+    ),
+    (
+        Protocol::Ftp,
+        &[(b"220 x\r\n", b"AUTH"), (b"502 no\r\n", b"")],
+    ),
+    (
+        Protocol::Nntp,
+        &[(b"200 x\r\n", b"CAP"), (b"101 x\r\nREADER\r\n.\r\n", b"")],
+    ),
     (Protocol::Sieve, &[(b"\"SASL\" \"\"\r\nOK\r\n", b"")]),
-    (Protocol::Irc, &[(b"", b"STARTTLS"), (b":srv 691 me :no\r\n", b"")]),
-    (Protocol::Irc, &[(b"", b"STARTTLS"), (b":srv 421 me STARTTLS :?\r\n", b"")]),
-    (Protocol::Ldap, &[(b"", LDAP_REQUEST), (b"\x30\x0c\x02\x01\x01\x78\x07\x0a\x01\x02\x04\x00\x04\x00", b"")]),
+    (
+        Protocol::Irc,
+        &[(b"", b"STARTTLS"), (b":srv 691 me :no\r\n", b"")],
+    ),
+    (
+        Protocol::Irc,
+        &[(b"", b"STARTTLS"), (b":srv 421 me STARTTLS :?\r\n", b"")],
+    ),
+    (
+        Protocol::Ldap,
+        &[
+            (b"", LDAP_REQUEST),
+            (
+                b"\x30\x0c\x02\x01\x01\x78\x07\x0a\x01\x02\x04\x00\x04\x00",
+                b"",
+            ),
+        ],
+    ),
     (Protocol::Postgres, &[(b"", POSTGRES_REQUEST), (b"N", b"")]),
-    (Protocol::Postgres, &[(b"", POSTGRES_REQUEST), (b"Eno", b"")]),
+    (
+        Protocol::Postgres,
+        &[(b"", POSTGRES_REQUEST), (b"Eno", b"")],
+    ),
     (Protocol::Mysql, &[(b"\x04\0\0\0\xff\x10\x04no", b"")]),
-    (Protocol::XmppServer, &[
-        (b"", b"<stream:stream"), (b"<stream:features><bind/></stream:features>", b""),
-    ]),
-    (Protocol::XmppClient, &[
-        (b"", b"<stream"), (b"<stream:features><starttls/></stream:features>", b"<starttls"),
-        (b"<failure/>", b""),
-    ]),
+    (
+        Protocol::XmppServer,
+        &[
+            (b"", b"<stream:stream"),
+            (b"<stream:features><bind/></stream:features>", b""),
+        ],
+    ),
+    (
+        Protocol::XmppClient,
+        &[
+            (b"", b"<stream"),
+            (
+                b"<stream:features><starttls/></stream:features>",
+                b"<starttls",
+            ),
+            (b"<failure/>", b""),
+        ],
+    ),
 ];
 
 #[test]
 fn willing_servers_are_led_to_tls() {
     for (protocol, script) in WILLING {
         for byte_by_byte in [false, true] {
-            assert_eq!(play(*protocol, script, byte_by_byte), Step::Start, "{protocol}");
+            assert_eq!(
+                play(*protocol, script, byte_by_byte),
+                Step::Start,
+                "{protocol}"
+            );
         }
     }
 }
@@ -121,7 +172,11 @@ fn willing_servers_are_led_to_tls() {
 #[test]
 fn refusals_are_refusals() {
     for (protocol, script) in UNWILLING {
-        assert_eq!(play(*protocol, script, false), Step::Refused, "{protocol} {script:?}");
+        assert_eq!(
+            play(*protocol, script, false),
+            Step::Refused,
+            "{protocol} {script:?}"
+        );
     }
 }
 
@@ -133,18 +188,31 @@ fn bytes_behind_the_go_ahead_are_an_injection() {
         let mut with = last.to_vec();
         with.extend_from_slice(b"injected\r\n");
         script.push((&with, b""));
-        assert_eq!(play(*protocol, &script, false), Step::Injected, "{protocol}");
+        assert_eq!(
+            play(*protocol, &script, false),
+            Step::Injected,
+            "{protocol}"
+        );
     }
 }
 
 #[test]
 fn a_server_of_another_kind_is_foreign() {
-    for protocol in [Protocol::Smtp, Protocol::Ftp, Protocol::Nntp, Protocol::Imap, Protocol::Pop3] {
+    for protocol in [
+        Protocol::Smtp,
+        Protocol::Ftp,
+        Protocol::Nntp,
+        Protocol::Imap,
+        Protocol::Pop3,
+    ] {
         let step = play(protocol, &[(b"HTTP/1.1 400 Bad Request\r\n", b"")], false);
         assert_eq!(step, Step::Foreign, "{protocol}");
     }
     let endless = vec![b'x'; MAX_BYTES + 1];
-    assert_eq!(play(Protocol::Smtp, &[(&endless, b"")], false), Step::Foreign);
+    assert_eq!(
+        play(Protocol::Smtp, &[(&endless, b"")], false),
+        Step::Foreign
+    );
 }
 
 proptest! {
