@@ -2,6 +2,7 @@
 
 mod blockfuse;
 mod ccfarm;
+mod certwatch;
 mod pppmon;
 mod sparse;
 
@@ -13,7 +14,13 @@ use crate::bench::Report;
 use crate::demo::Demo;
 
 /// Every tool, in alphabetical order.
-pub(crate) const ALL: &[Tool] = &[blockfuse::TOOL, ccfarm::TOOL, pppmon::TOOL, sparse::TOOL];
+pub(crate) const ALL: &[Tool] = &[
+    blockfuse::TOOL,
+    ccfarm::TOOL,
+    certwatch::TOOL,
+    pppmon::TOOL,
+    sparse::TOOL,
+];
 
 /// What xtask must know about a tool.
 #[derive(Debug)]
