@@ -1,9 +1,13 @@
 //! Fetch, prove and file UPS invoices.
 
+pub mod archive;
 pub mod check;
 pub mod clock;
 pub mod csv250;
 pub mod day;
+pub mod document;
+pub mod error;
+pub mod intake;
 pub mod ledger;
 pub mod mech;
 pub mod money;
