@@ -179,7 +179,7 @@ mod tests {
         archive.write("a/b.csv", b"x").unwrap();
         let mode = |path: &str| std::fs::metadata(archive.full(path)).unwrap().permissions().mode() & 0o777;
         assert_eq!((mode("a"), mode("a/b.csv")), (0o700, 0o600));
-        std::fs::File::create(archive.full("a/.c.csv.part")).unwrap();
+        File::create(archive.full("a/.c.csv.part")).unwrap();
         let (files, parts) = archive.files().unwrap();
         assert_eq!((files, parts.len()), (vec!["a/b.csv".to_owned()], 1));
         assert_eq!(archive.remove_parts().unwrap(), 1);

@@ -232,7 +232,7 @@ pub fn unzip(bytes: &[u8]) -> Result<Vec<(String, Vec<u8>)>, DocumentError> {
         if entry.is_dir() {
             continue;
         }
-        let name = entry.name().to_owned();
+        let name = entry.name().map_err(|error| refused(error.to_string()))?.into_owned();
         let shown = name.escape_debug();
         let traversal = name.starts_with(['/', '\\'])
             || name.contains(':')

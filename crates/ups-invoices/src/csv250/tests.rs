@@ -76,7 +76,7 @@ fn several_invoices_in_a_file_are_summed_apart_whatever_the_threads() {
     let invoices: Vec<Invoice> = (0..30).map(|seed| invoice(seed, "USD", 90)).collect();
     let refs: Vec<&Invoice> = invoices.iter().collect();
     let bytes = Variant::default().csv_of(&refs);
-    assert!(bytes.len() > 3 << 20, "several blocks are wanted: {}", bytes.len());
+    assert!(bytes.len() > 2 << 20, "several blocks are wanted: {}", bytes.len());
     let one = scan(bytes.as_slice(), 1).unwrap();
     let four = scan(bytes.as_slice(), 4).unwrap();
     assert_eq!(one.sums.invoices, four.sums.invoices);
@@ -97,7 +97,7 @@ fn merged_files_may_repeat_their_header() {
 fn errors_name_line_column_and_value() {
     let good = Variant { newline: "\n", ..Variant::default() }.csv(&invoice(5, "JPY", 9));
     let cases: [(usize, &str, &str); 6] = [
-        (53, "12.5", "line 3, column 53 (Net Amount): `12.5`: more digits after the decimal sign than the currency has (0)"),
+        (53, "12.5", "line 3, column 53 (Net Amount): `12.5`: more digits after the decimal sign than its currency has"),
         (53, "1O0", "line 3, column 53 (Net Amount): `1O0`: not a number"),
         (5, "14.02.2026", "line 3, column 5 (Invoice Date): `14.02.2026`: not a date in the order of the file's others"),
         (6, "1.2E+11", "line 3, column 6 (Invoice Number): `1.2E+11`: an identifier spoiled by a spreadsheet"),
@@ -124,7 +124,7 @@ fn guessed_types_give_remarks_not_refusals() {
 fn a_file_cut_in_a_row_is_a_cut() {
     let good = Variant::default().csv(&invoice(5, "USD", 9));
     let lines = good.iter().filter(|&&b| b == b'\n').count() as u64;
-    for keep in [good.len() - 3, good.len() - 200, good.len() - 400] {
+    for keep in [good.len() - 3, good.len() - 100, good.len() - 200] {
         match scan_bytes(&good[..keep]) {
             Err(CsvError::Cut { line }) => assert_eq!(line, lines),
             other => panic!("{keep}: {other:?}"),

@@ -258,6 +258,20 @@ impl Ledger {
         Ok(noted)
     }
 
+    /// Id of an invoice, if it is known.
+    pub fn find(&self, key: &InvoiceKey) -> Result<Option<i64>, LedgerError> {
+        let sql = "select id from invoice
+                   where profile = ?1 and account = ?2 and number = ?3 and date = ?4";
+        self.connection
+            .query_row(
+                sql,
+                params![key.profile, key.account, key.number, key.date.to_string()],
+                |row| row.get(0),
+            )
+            .optional()
+            .map_err(doing("look up an invoice"))
+    }
+
     /// The newest revision of a document.
     pub fn document(&self, invoice: i64, format: Format) -> Result<Option<Document>, LedgerError> {
         let sql = "select id, invoice, format, revision, state, reason, path, sha256, canonical
@@ -466,16 +480,6 @@ impl Ledger {
             .execute(sql, params![profile, step, text, now])
             .map(|_| ())
             .map_err(doing("keep a skeleton"))
-    }
-
-    /// Leaf certificate digests seen on stored documents, newest first.
-    pub fn last_leaf(&self, profile: &str) -> Result<Option<String>, LedgerError> {
-        let sql = "select leaf_sha256 from document join invoice on invoice.id = invoice
-                   where profile = ?1 and leaf_sha256 is not null order by fetched desc limit 1";
-        self.connection
-            .query_row(sql, params![profile], |row| row.get(0))
-            .optional()
-            .map_err(doing("look up a certificate"))
     }
 
     /// SQLite's own verdict on the file: `ok`, or what is wrong.

@@ -380,7 +380,7 @@ impl<'t> Browser<'t> {
             let pause = asked.unwrap_or(wait);
             wait = (wait * 2).min(LONGEST_WAIT);
             let wakes = self.clock.now().checked_add(pause);
-            if wakes.map_or(true, |wakes| wakes > self.pace.deadline) {
+            if wakes.map_or(true, |wakes| wakes >= self.pace.deadline) {
                 answer?;
                 let step = step.name.to_owned();
                 return Err(BrowseError::Busy { step, status, url, tries });
