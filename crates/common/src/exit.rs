@@ -114,6 +114,19 @@ mod tests {
     }
 
     #[test]
+    fn the_reference_page_has_the_same_table() {
+        let page = include_str!("../../../docs/reference/exit-codes.md");
+        let rows: Vec<&str> = page.lines().filter(|line| line.starts_with("| ")).collect();
+        let wanted = TABLE
+            .iter()
+            .map(|(code, meaning)| format!("| {code} | {meaning} |"));
+        let wanted: Vec<String> = std::iter::once("| code | meaning |".to_owned())
+            .chain(wanted)
+            .collect();
+        assert_eq!(rows, wanted);
+    }
+
+    #[test]
     fn worst_is_symmetric_and_keeps_the_serious_one() {
         assert_eq!(Exit::Done.worst(Exit::Partial), Exit::Partial);
         assert_eq!(Exit::Partial.worst(Exit::Attention), Exit::Partial);

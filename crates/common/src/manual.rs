@@ -223,45 +223,74 @@ fn push_paragraphs(help: &str, text: &mut String) {
     }
 }
 
-/// Markdown to roff, line by line.
+/// Markdown to roff, block by block; emphasis may go over line ends.
 fn render(prose: &str, text: &mut String) {
-    let mut lines = prose.lines().peekable();
-    let mut paragraph = false; // inside a paragraph, so that the next line continues it
-    while let Some(line) = lines.next() {
+    let lines: Vec<&str> = prose.lines().collect();
+    let mut rest = lines.as_slice();
+    let mut after_heading = false; // where a paragraph macro would be superfluous
+    while let [line, following @ ..] = rest {
+        rest = following;
+        if line.trim().is_empty() {
+            continue;
+        }
+        let mut is_heading = false;
+        let paragraph = if after_heading { "" } else { ".PP\n" };
         if line.starts_with("```") {
-            text.push_str(".PP\n.nf\n.RS\n");
-            for code in lines.by_ref().take_while(|line| !line.starts_with("```")) {
+            let end = following.iter().position(|line| line.starts_with("```"));
+            let (code, after) = following.split_at(end.unwrap_or(following.len()));
+            let _ = write!(text, "{paragraph}.nf\n.RS\n");
+            for code in code {
                 let _ = writeln!(text, "{}", guard(&escape(code)));
             }
             text.push_str(".RE\n.fi\n");
-            paragraph = false;
+            rest = after.get(1..).unwrap_or_default();
         } else if let Some(title) = line.strip_prefix("## ") {
             let _ = writeln!(text, ".SS {}", inline(title));
-            paragraph = true;
+            is_heading = true;
         } else if let Some(title) = line.strip_prefix("# ") {
             let _ = writeln!(text, ".SH {}", inline(&title.to_uppercase()));
-            paragraph = true;
-        } else if let Some(item) = line.strip_prefix("- ") {
-            let _ = write!(text, ".IP \\(bu 2\n{}\n", guard(&inline(item)));
-            paragraph = true;
-        } else if lines.peek().is_some_and(|next| next.starts_with(":   ")) {
+            is_heading = true;
+        } else if is_term(rest) {
             let _ = write!(text, ".TP\n{}\n", guard(&inline(line)));
-            paragraph = true;
         } else if let Some(definition) = line.strip_prefix(":   ") {
-            let _ = writeln!(text, "{}", guard(&inline(definition)));
-        } else if line.trim().is_empty() {
-            paragraph = false;
+            text.push_str(&block(definition, &mut rest));
+        } else if let Some(item) = line.strip_prefix("- ") {
+            let _ = write!(text, ".IP \\(bu 2\n{}", block(item, &mut rest));
         } else {
-            if !paragraph {
-                text.push_str(".PP\n");
-            }
-            let _ = writeln!(text, "{}", guard(&inline(line.trim())));
-            paragraph = true;
+            let _ = write!(text, "{paragraph}{}", block(line, &mut rest));
         }
+        after_heading = is_heading;
     }
 }
 
-/// `**bold**`, `*italic*` and `` `code` `` (set in bold) of one line.
+/// Whether the line before `following` is a term, which is when a definition comes next.
+fn is_term(following: &[&str]) -> bool {
+    following
+        .first()
+        .is_some_and(|next| next.starts_with(":   "))
+}
+
+/// The text of the block that starts with `first`; takes its other lines off `rest`.
+fn block(first: &str, rest: &mut &[&str]) -> String {
+    let mut markdown = first.trim().to_owned();
+    while let [line, following @ ..] = *rest {
+        let starts_another = ["```", "#", "- ", ":   "]
+            .iter()
+            .any(|mark| line.starts_with(mark));
+        if line.trim().is_empty() || starts_another || is_term(following) {
+            break;
+        }
+        markdown.push('\n');
+        markdown.push_str(line.trim());
+        *rest = following;
+    }
+    inline(&markdown)
+        .lines()
+        .map(|line| guard(line) + "\n")
+        .collect()
+}
+
+/// `**bold**`, `*italic*` and `` `code` `` (set in bold).
 fn inline(line: &str) -> String {
     let mut text = String::new();
     let mut rest = line;
@@ -354,6 +383,20 @@ mod tests {
             text,
             ".SH FILES\nA \\fIword\\fR, \\fBtwo\\fR, \\fB\\-\\-x\\fR, 2 * 3.\n\
              .IP \\(bu 2\none\n.IP \\(bu 2\ntwo\n.TP\nterm\nmeaning\n.PP\n.nf\n.RS\n\\&.dot\n.RE\n.fi\n"
+        );
+    }
+
+    #[test]
+    fn blocks_go_over_line_ends() {
+        let mut text = String::new();
+        render(
+            "# A\n\nOne **bold\nword** here.\n\nx\n:   first\n    second\ny\n:   third\n\n- a\n  b\n\n# B\n\n```\ncode\n```\n",
+            &mut text,
+        );
+        assert_eq!(
+            text,
+            ".SH A\nOne \\fBbold\nword\\fR here.\n.TP\nx\nfirst\nsecond\n.TP\ny\nthird\n\
+             .IP \\(bu 2\na\nb\n.SH B\n.nf\n.RS\ncode\n.RE\n.fi\n"
         );
     }
 

@@ -26,6 +26,8 @@
 )]
 
 mod cmd;
+mod emulated;
+mod lan;
 mod loopdev;
 mod mount;
 pub mod needs;
@@ -37,6 +39,8 @@ mod sandbox;
 mod wait;
 
 pub use cmd::Cmd;
+pub use emulated::EmulatedArm;
+pub use lan::Lan;
 pub use loopdev::{LoopDevice, LoopOptions};
 pub use mount::MountGuard;
 pub use netns::NetNs;

@@ -48,7 +48,7 @@ impl Running {
     /// Sends a signal to the program alone, not to its children.
     #[track_caller]
     pub fn signal(&self, signal: Signal) {
-        if let Err(error) = kill_process(pid_of(&self.child), signal) {
+        if let Err(error) = kill_process(Pid::from_child(&self.child), signal) {
             panic!("cannot signal `{}`: {error}", self.line);
         }
     }
@@ -138,7 +138,7 @@ impl Running {
 
     fn kill_group(&self) {
         // ESRCH means that the whole group has ended already.
-        let _gone = kill_process_group(pid_of(&self.child), Signal::KILL);
+        let _gone = kill_process_group(Pid::from_child(&self.child), Signal::KILL);
     }
 }
 
@@ -150,13 +150,6 @@ impl Drop for Running {
             let _status = self.child.wait();
         }
     }
-}
-
-fn pid_of(child: &Child) -> Pid {
-    i32::try_from(child.id())
-        .ok()
-        .and_then(Pid::from_raw)
-        .unwrap_or_else(|| unreachable!("the kernel hands out positive 31-bit process ids"))
 }
 
 /// One output pipe, drained by a thread so that the program never blocks on it.

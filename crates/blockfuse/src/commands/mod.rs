@@ -1,0 +1,7 @@
+//! One file per command.
+
+pub mod list;
+pub mod mount;
+pub mod refresh;
+pub mod status;
+pub mod umount;

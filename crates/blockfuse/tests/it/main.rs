@@ -1,0 +1,15 @@
+//! Tests of the real program. Those under `privileged::` need root and real loop devices.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on says where, by panicking"
+)]
+
+mod backup;
+mod bad_input;
+mod daemon;
+mod exported;
+mod failing;
+mod listed;
+mod mounted;
+mod refreshed;
+mod source;

@@ -1,0 +1,140 @@
+//! The table of tools. A new tool is one file here and one line in [`ALL`].
+
+mod blockfuse;
+mod ccfarm;
+
+use std::path::Path;
+
+use anyhow::{Result, bail};
+
+use crate::bench::Report;
+use crate::demo::Demo;
+
+/// Every tool, in alphabetical order.
+pub(crate) const ALL: &[Tool] = &[blockfuse::TOOL, ccfarm::TOOL];
+
+/// What xtask must know about a tool.
+#[derive(Debug)]
+pub(crate) struct Tool {
+    /// The cargo package; on the command line of xtask it names the tool.
+    pub package: &'static str,
+    /// The file name of the binary.
+    pub binary: &'static str,
+    /// Where the binary is installed.
+    pub door: Door,
+    /// Further names of the binary in sbin, such as `mount.fuse.blockfuse`.
+    pub links: &'static [&'static str],
+    /// Whether there is a page in section 5 for its configuration file.
+    pub config_manual: bool,
+    /// Files below `crates/PACKAGE/dist/` that are installed along.
+    pub extras: &'static [Extra],
+    /// Debian packages.
+    pub debian: Debian,
+    /// Pinned Python packages that tests, demo and bench use from the private environment.
+    pub python: &'static [&'static str],
+    /// The tool's part of `cargo xtask demo`.
+    pub demo: Option<fn(&Demo) -> Result<()>>,
+    /// The tool's measurements.
+    pub bench: Option<fn(&mut Report) -> Result<()>>,
+    /// The tool's long random test: the directory of its release binary, minutes.
+    pub soak: Option<fn(&Path, u32) -> Result<()>>,
+    /// Whether tests of its crate need the test machine.
+    pub vm_tests: bool,
+    /// Names of the fuzz targets in `crates/PACKAGE/fuzz`.
+    pub fuzz: &'static [&'static str],
+}
+
+impl Tool {
+    /// A tool without anything special; the entries override fields by struct update.
+    pub(crate) const fn named(package: &'static str) -> Self {
+        Self {
+            package,
+            binary: package,
+            door: Door::Bin,
+            links: &[],
+            config_manual: true,
+            extras: &[],
+            debian: Debian {
+                test: &[],
+                demo: &[],
+                bench: &[],
+            },
+            python: &[],
+            demo: None,
+            bench: None,
+            soak: None,
+            vm_tests: false,
+            fuzz: &[],
+        }
+    }
+}
+
+/// Debian packages that a tool's development commands need, beyond a minimal Debian with Rust.
+#[derive(Debug)]
+pub(crate) struct Debian {
+    /// For its tests.
+    pub test: &'static [&'static str],
+    /// For its part of the demo.
+    pub demo: &'static [&'static str],
+    /// For its measurements: the programs it is compared with.
+    pub bench: &'static [&'static str],
+}
+
+/// Which directory a binary is installed into.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Door {
+    /// For everybody.
+    Bin,
+    /// For root.
+    Sbin,
+}
+
+/// A file that is installed beside the binary, and never into /etc: enabling is the
+/// administrator's act.
+#[derive(Clone, Copy, Debug)]
+#[allow(dead_code, reason = "which kinds occur is the tools' affair")]
+pub(crate) enum Extra {
+    /// A systemd unit, to lib/systemd/system.
+    Unit(&'static str),
+    /// An example to copy and change (configuration, cron, fstab), to
+    /// share/doc/nightshift/PACKAGE.
+    Example(&'static str),
+}
+
+/// The tools named on a command line; all of them when none is named.
+pub(crate) fn select(names: &[String]) -> Result<Vec<&'static Tool>> {
+    if names.is_empty() {
+        return Ok(ALL.iter().collect());
+    }
+    names.iter().map(|name| find(name)).collect()
+}
+
+/// The tool of this package or binary name.
+pub(crate) fn find(name: &str) -> Result<&'static Tool> {
+    let Some(tool) = ALL
+        .iter()
+        .find(|tool| tool.package == name || tool.binary == name)
+    else {
+        let known: Vec<_> = ALL.iter().map(|tool| tool.package).collect();
+        bail!("there is no tool `{name}`; known: {}", known.join(", "));
+    };
+    Ok(tool)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tool_is_found_by_either_name_and_a_typo_lists_all() {
+        assert_eq!(find("blockfuse").unwrap().binary, "blockfuse");
+        let error = find("blokfuse").unwrap_err().to_string();
+        assert!(error.contains("known: blockfuse"), "{error}");
+        assert_eq!(select(&[]).unwrap().len(), ALL.len());
+    }
+
+    #[test]
+    fn the_table_is_sorted() {
+        assert!(ALL.is_sorted_by_key(|tool| tool.package));
+    }
+}
