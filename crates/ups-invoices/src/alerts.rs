@@ -25,27 +25,46 @@ pub fn update(
     let mut pairs: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for charge in ledger.duplicates()? {
         let amount = show(charge.net, charge.exponent);
-        let key = format!("{} {} {} {amount}", charge.tracking, charge.class, charge.code);
+        let key = format!(
+            "{} {} {} {amount}",
+            charge.tracking, charge.class, charge.code
+        );
         pairs.entry(key).or_default().push(charge.invoice);
     }
     for (key, mut invoices) in pairs {
         invoices.dedup();
-        let text = format!("charged on {} invoices ({}): {key}", invoices.len(), invoices.join(", "));
+        let text = format!(
+            "charged on {} invoices ({}): {key}",
+            invoices.len(),
+            invoices.join(", ")
+        );
         ledger.raise("duplicate", &key, &text, &now)?;
     }
     for charge in ledger.adjustments()? {
         let amount = show(charge.net, charge.exponent);
         let text = format!(
             "adjustment on invoice {} of {}: {} {} {amount} {} {}",
-            charge.invoice, charge.date, charge.category, charge.description, charge.currency, charge.tracking
+            charge.invoice,
+            charge.date,
+            charge.category,
+            charge.description,
+            charge.currency,
+            charge.tracking
         );
-        let key = format!("{} {} {} {amount}", charge.invoice, charge.tracking, charge.code);
+        let key = format!(
+            "{} {} {} {amount}",
+            charge.invoice, charge.tracking, charge.code
+        );
         ledger.raise("adjustment", &key, &text, &now)?;
     }
-    let days = |time: std::time::Duration| i64::try_from(time.as_secs() / 86_400).unwrap_or(i64::MAX);
+    let days =
+        |time: std::time::Duration| i64::try_from(time.as_secs() / 86_400).unwrap_or(i64::MAX);
     for listing in ledger.listings(None, None)? {
         let Some(due) = listing.due else { continue };
-        let left = today.until(due).map(|span| i64::from(span.get_days())).unwrap_or(i64::MAX);
+        let left = today
+            .until(due)
+            .map(|span| i64::from(span.get_days()))
+            .unwrap_or(i64::MAX);
         if (0..=days(rules.due_within)).contains(&left) {
             let text = format!(
                 "invoice {} over {} {} is due on {due}",
@@ -63,7 +82,10 @@ pub fn update(
         *last = (*last).max(spend.date);
     }
     for (account, last) in newest {
-        let silent = last.until(today).map(|span| i64::from(span.get_days())).unwrap_or(0);
+        let silent = last
+            .until(today)
+            .map(|span| i64::from(span.get_days()))
+            .unwrap_or(0);
         if silent > days(rules.missing_after) {
             let text = format!("account {account}: no invoice since {last}, {silent} days ago");
             ledger.raise("missing", &format!("{account} {last}"), &text, &now)?;
@@ -79,18 +101,28 @@ pub fn update(
 fn unusual_weeks(spends: &[WeekSpend], deviations: u32, today: Date) -> Vec<(String, String)> {
     let mut weeks: BTreeMap<(&str, &str, u8), BTreeMap<Date, i64>> = BTreeMap::new();
     for spend in spends {
-        let series = weeks.entry((&spend.account, &spend.currency, spend.exponent)).or_default();
+        let series = weeks
+            .entry((&spend.account, &spend.currency, spend.exponent))
+            .or_default();
         let sum = series.entry(monday(spend.date)).or_insert(0_i64);
         *sum = sum.saturating_add(spend.minor);
     }
     let this_week = monday(today);
     let mut unusual = Vec::new();
     for ((account, currency, exponent), series) in weeks {
-        let complete: Vec<(Date, i64)> =
-            series.into_iter().filter(|(week, _)| *week < this_week).collect();
-        let Some(((week, latest), before)) = complete.split_last() else { continue };
-        let basis: Vec<i64> =
-            before.iter().rev().take(WEEKS).map(|(_, minor)| *minor).collect();
+        let complete: Vec<(Date, i64)> = series
+            .into_iter()
+            .filter(|(week, _)| *week < this_week)
+            .collect();
+        let Some(((week, latest), before)) = complete.split_last() else {
+            continue;
+        };
+        let basis: Vec<i64> = before
+            .iter()
+            .rev()
+            .take(WEEKS)
+            .map(|(_, minor)| *minor)
+            .collect();
         if let Some(median) = out_of_line(&basis, *latest, deviations) {
             let text = format!(
                 "account {account}: {} {currency} in the week of {week}, usually about {}",
@@ -141,34 +173,79 @@ mod tests {
 
     fn invoice(ledger: &mut Ledger, number: &str, charges: &[(&str, &str, i64)]) {
         let key = InvoiceKey::new("p", "A1", number, date(2026, 2, 14));
-        let facts = InvoiceFacts { currency: "USD".into(), exponent: 2, amount: Some(1), due: Some(date(2026, 2, 28)), ..InvoiceFacts::default() };
+        let facts = InvoiceFacts {
+            currency: "USD".into(),
+            exponent: 2,
+            amount: Some(1),
+            due: Some(date(2026, 2, 28)),
+            ..InvoiceFacts::default()
+        };
         let (id, _) = ledger.note_invoice(&key, &facts, "t").unwrap();
         let charges = charges
             .iter()
-            .map(|(class, detail, net)| NewCharge { tracking: "1Z9".into(), code: "003".into(), class: (*class).into(), detail: (*detail).into(), net: *net, ..NewCharge::default() })
+            .map(|(class, detail, net)| NewCharge {
+                tracking: "1Z9".into(),
+                code: "003".into(),
+                class: (*class).into(),
+                detail: (*detail).into(),
+                net: *net,
+                ..NewCharge::default()
+            })
             .collect();
-        ledger.store(id, Format::Csv, 1, &NewDocument { charges, path: number.into(), ..NewDocument::default() }).unwrap();
+        ledger
+            .store(
+                id,
+                Format::Csv,
+                1,
+                &NewDocument {
+                    charges,
+                    path: number.into(),
+                    ..NewDocument::default()
+                },
+            )
+            .unwrap();
     }
 
     fn kinds(ledger: &mut Ledger, today: Date) -> Vec<String> {
         update(ledger, RULES, today, Timestamp::UNIX_EPOCH).unwrap();
-        ledger.alerts(false).unwrap().into_iter().map(|alert| alert.kind).collect()
+        ledger
+            .alerts(false)
+            .unwrap()
+            .into_iter()
+            .map(|alert| alert.kind)
+            .collect()
     }
 
     #[test]
     fn a_charge_on_two_invoices_is_one_alert() {
         let mut ledger = Ledger::in_memory().unwrap();
-        invoice(&mut ledger, "1", &[("FRT", "SRB", 500), ("INF", "SRB", 500)]);
-        invoice(&mut ledger, "2", &[("FRT", "SRB", 500), ("INF", "SRB", 500)]);
+        invoice(
+            &mut ledger,
+            "1",
+            &[("FRT", "SRB", 500), ("INF", "SRB", 500)],
+        );
+        invoice(
+            &mut ledger,
+            "2",
+            &[("FRT", "SRB", 500), ("INF", "SRB", 500)],
+        );
         assert_eq!(kinds(&mut ledger, date(2026, 2, 15)), ["duplicate"]);
-        assert_eq!(kinds(&mut ledger, date(2026, 2, 15)).len(), 1, "raised once");
+        assert_eq!(
+            kinds(&mut ledger, date(2026, 2, 15)).len(),
+            1,
+            "raised once"
+        );
     }
 
     #[test]
     fn a_charge_that_was_credited_is_none() {
         let mut ledger = Ledger::in_memory().unwrap();
         invoice(&mut ledger, "1", &[("FRT", "SRB", 500)]);
-        invoice(&mut ledger, "2", &[("FRT", "SRB", -500), ("FRT", "SRB", 500)]);
+        invoice(
+            &mut ledger,
+            "2",
+            &[("FRT", "SRB", -500), ("FRT", "SRB", 500)],
+        );
         assert!(kinds(&mut ledger, date(2026, 2, 15)).is_empty());
     }
 
@@ -178,7 +255,12 @@ mod tests {
         invoice(&mut ledger, "1", &[("ACC", "ADC", 1800)]);
         assert_eq!(kinds(&mut ledger, date(2026, 2, 15)), ["adjustment"]);
         assert_eq!(kinds(&mut ledger, date(2026, 2, 24)), ["adjustment", "due"]);
-        assert_eq!(kinds(&mut ledger, date(2026, 2, 25)).last().map(String::as_str), Some("missing"));
+        assert_eq!(
+            kinds(&mut ledger, date(2026, 2, 25))
+                .last()
+                .map(String::as_str),
+            Some("missing")
+        );
     }
 
     #[test]
@@ -187,8 +269,15 @@ mod tests {
         assert_eq!(out_of_line(&usual, 104, 4), None);
         assert_eq!(out_of_line(&usual, 400, 4), Some(100));
         assert_eq!(out_of_line(&usual[..7], 400, 4), None, "too few weeks");
-        assert_eq!(out_of_line(&[100; 8], 101, 4), None, "no deviation to measure by");
-        assert_eq!(out_of_line(&[i64::MIN, i64::MAX, 0, 0, 1, 2, 3, 4], i64::MAX, 4).is_some(), true);
+        assert_eq!(
+            out_of_line(&[100; 8], 101, 4),
+            None,
+            "no deviation to measure by"
+        );
+        assert_eq!(
+            out_of_line(&[i64::MIN, i64::MAX, 0, 0, 1, 2, 3, 4], i64::MAX, 4).is_some(),
+            true
+        );
     }
 
     #[test]

@@ -72,11 +72,20 @@ fn body(cli: Cli, context: &Context) -> Result<Exit, Error> {
         return Ok(Exit::Done);
     }
     let Some(command) = cli.command else {
-        return Err(Error::Usage("a command is missing; --help lists them".to_owned()));
+        return Err(Error::Usage(
+            "a command is missing; --help lists them".to_owned(),
+        ));
     };
     let now = SystemClock.now();
     let today = jiff::tz::TimeZone::system().to_datetime(now).date();
-    let mut app = App { settings, global: cli.global, out, notify, today, now };
+    let mut app = App {
+        settings,
+        global: cli.global,
+        out,
+        notify,
+        today,
+        now,
+    };
     let exit = app.dispatch(command)?;
     app.out.flush()?;
     Ok(exit)
@@ -92,27 +101,46 @@ impl App {
                 self.fetch(&options, None)
             }
             Command::Ingest { paths, watch } => self.ingest(paths, watch),
-            Command::List { since, until, missing } => self.list(since, until, missing),
-            Command::Check { invoices, all, files, tolerance } => {
-                self.check(&invoices, all, &files, tolerance.as_deref())
-            }
+            Command::List {
+                since,
+                until,
+                missing,
+            } => self.list(since, until, missing),
+            Command::Check {
+                invoices,
+                all,
+                files,
+                tolerance,
+            } => self.check(&invoices, all, &files, tolerance.as_deref()),
             Command::Show { invoice, last } => self.show(invoice.as_deref(), last),
-            Command::Track { number, unbilled, duplicates } => {
-                self.track(number.as_deref(), unbilled.as_deref(), duplicates)
-            }
-            Command::Export { to, output, since, until } => {
-                self.export(to, output.as_deref(), since, until)
-            }
-            Command::Report { by, html, from_files } => {
-                self.report(by, html.as_deref(), &from_files)
-            }
+            Command::Track {
+                number,
+                unbilled,
+                duplicates,
+            } => self.track(number.as_deref(), unbilled.as_deref(), duplicates),
+            Command::Export {
+                to,
+                output,
+                since,
+                until,
+            } => self.export(to, output.as_deref(), since, until),
+            Command::Report {
+                by,
+                html,
+                from_files,
+            } => self.report(by, html.as_deref(), &from_files),
             Command::Alerts { ack, notify } => self.alerts(ack, notify),
             Command::Fsck { repair } => self.fsck(repair),
             Command::Profile { action } => self.profile(&action),
             Command::Tape { action } => self.tape(&action),
             Command::DoctorTls { url } => {
                 self.online("doctor-tls")?;
-                doctor::run(&url, &self.settings.tls, &self.global.resolve, &mut self.out)
+                doctor::run(
+                    &url,
+                    &self.settings.tls,
+                    &self.global.resolve,
+                    &mut self.out,
+                )
             }
         }
     }
@@ -123,13 +151,18 @@ impl App {
         if self.global.dry_run && !path.exists() {
             return Ok(Ledger::in_memory()?);
         }
-        make_private(&self.settings.state)
-            .map_err(|source| Error::Archive { path: self.settings.state.clone(), source })?;
+        make_private(&self.settings.state).map_err(|source| Error::Archive {
+            path: self.settings.state.clone(),
+            source,
+        })?;
         Ok(Ledger::open(&path)?)
     }
 
     pub(crate) fn rules(&self, exponent: u8) -> Rules {
-        Rules { tolerance: self.settings.tolerance.minor(exponent), today: self.today }
+        Rules {
+            tolerance: self.settings.tolerance.minor(exponent),
+            today: self.today,
+        }
     }
 
     fn lock(&self) -> Result<InstanceLock, Error> {
@@ -138,7 +171,9 @@ impl App {
 
     fn online(&self, command: &str) -> Result<(), Error> {
         if self.global.offline {
-            return Err(Error::Usage(format!("{command} needs the network, and --offline forbids it")));
+            return Err(Error::Usage(format!(
+                "{command} needs the network, and --offline forbids it"
+            )));
         }
         Ok(())
     }
@@ -153,7 +188,9 @@ impl App {
     fn one_account(&self) -> Result<&Account, Error> {
         match self.accounts()? {
             [account] => Ok(account),
-            _ => Err(Error::Usage("there are several accounts: choose one with --account".to_owned())),
+            _ => Err(Error::Usage(
+                "there are several accounts: choose one with --account".to_owned(),
+            )),
         }
     }
 
@@ -169,7 +206,14 @@ impl App {
             let profile = profile::load(&account.profile, &self.settings.profiles)?;
             let mut credentials = Sources::new(account, &profile.policy.hosts[0]);
             let options = Fetch::default();
-            let job = self.job(account, &profile, &mut ledger, &mut credentials, &options, false);
+            let job = self.job(
+                account,
+                &profile,
+                &mut ledger,
+                &mut credentials,
+                &options,
+                false,
+            );
             let network = Network::new(&self.settings.tls, &self.global.resolve)?;
             exits.push(job.login(Box::new(network))?.exit);
         }
@@ -207,21 +251,41 @@ impl App {
         let mut summaries = Vec::new();
         for account in self.accounts()?.to_vec() {
             let profile = profile::load(&account.profile, &self.settings.profiles)?;
-            let run = if self.global.dry_run { None } else { Some(ledger.run_starts("fetch", &self.now.to_string())?) };
+            let run = if self.global.dry_run {
+                None
+            } else {
+                Some(ledger.run_starts("fetch", &self.now.to_string())?)
+            };
             let mut credentials = Sources::new(&account, &profile.policy.hosts[0]);
             let record_all = record.is_some();
-            let job = self.job(&account, &profile, &mut ledger, &mut credentials, options, record_all);
+            let job = self.job(
+                &account,
+                &profile,
+                &mut ledger,
+                &mut credentials,
+                options,
+                record_all,
+            );
             let network = Network::new(&self.settings.tls, &self.global.resolve)?;
             let outcome = job.run(Box::new(network))?;
             if let Some(run) = run {
                 let now = SystemClock.now().to_string();
-                ledger.run_ends(run, outcome.exit.code(), outcome.requests, outcome.logins, &now)?;
+                ledger.run_ends(
+                    run,
+                    outcome.exit.code(),
+                    outcome.requests,
+                    outcome.logins,
+                    &now,
+                )?;
             }
             if let Some(file) = record {
                 let text = outcome.tape.to_text(&outcome.redactor);
-                nightshift_common::atomic::replace_with(file, 0o600, text.as_bytes()).map_err(|error| {
-                    Error::Archive { path: file.to_owned(), source: std::io::Error::other(error) }
-                })?;
+                nightshift_common::atomic::replace_with(file, 0o600, text.as_bytes()).map_err(
+                    |error| Error::Archive {
+                        path: file.to_owned(),
+                        source: std::io::Error::other(error),
+                    },
+                )?;
             }
             if self.global.dry_run {
                 for path in &outcome.stored {
@@ -242,7 +306,12 @@ impl App {
             }));
         }
         if !self.global.dry_run {
-            alerts::update(&mut ledger, self.settings.alerts, self.today, SystemClock.now())?;
+            alerts::update(
+                &mut ledger,
+                self.settings.alerts,
+                self.today,
+                SystemClock.now(),
+            )?;
         }
         if self.global.json {
             self.json(&summaries)?;
@@ -301,7 +370,12 @@ impl App {
                 ingest::run(&paths, &self.settings, &mut intake)
             };
             if !self.global.dry_run && !outcome.stored.is_empty() {
-                alerts::update(&mut ledger, self.settings.alerts, self.today, SystemClock.now())?;
+                alerts::update(
+                    &mut ledger,
+                    self.settings.alerts,
+                    self.today,
+                    SystemClock.now(),
+                )?;
             }
             if self.global.json {
                 self.json(&serde_json::json!({
@@ -311,7 +385,11 @@ impl App {
                     "waiting": outcome.waiting.iter().map(|p| Escaped::path(p).to_string()).collect::<Vec<_>>(),
                 }))?;
             } else {
-                let verb = if self.global.dry_run { "would store" } else { "stored" };
+                let verb = if self.global.dry_run {
+                    "would store"
+                } else {
+                    "stored"
+                };
                 for path in &outcome.stored {
                     writeln!(self.out, "{verb} {path}")?;
                 }
@@ -334,8 +412,10 @@ impl App {
         match action {
             SessionAction::Import { file } => {
                 let profile = profile::load(&account.profile, &self.settings.profiles)?;
-                let text = std::fs::read_to_string(file)
-                    .map_err(|source| Error::Archive { path: file.clone(), source })?;
+                let text = std::fs::read_to_string(file).map_err(|source| Error::Archive {
+                    path: file.clone(),
+                    source,
+                })?;
                 let session =
                     Session::import(&text, &profile, self.now).map_err(|error| failed(&error))?;
                 session.save(&path).map_err(|error| failed(&error))?;
@@ -350,9 +430,20 @@ impl App {
             SessionAction::Show => match Session::load(&path).map_err(|error| failed(&error))? {
                 None => writeln!(self.out, "no session is kept for account {}", account.name)?,
                 Some(session) => {
-                    let kind = if session.imported { "imported" } else { "signed in" };
-                    let ends = session.jar.ends().map_or("with the browser session, or when the portal says".to_owned(), |end| end.to_string());
-                    writeln!(self.out, "{kind}, {} cookies, ends {ends}", session.jar.cookies().len())?;
+                    let kind = if session.imported {
+                        "imported"
+                    } else {
+                        "signed in"
+                    };
+                    let ends = session.jar.ends().map_or(
+                        "with the browser session, or when the portal says".to_owned(),
+                        |end| end.to_string(),
+                    );
+                    writeln!(
+                        self.out,
+                        "{kind}, {} cookies, ends {ends}",
+                        session.jar.cookies().len()
+                    )?;
                 }
             },
             SessionAction::Clear => match std::fs::remove_file(&path) {
@@ -384,11 +475,22 @@ impl App {
             };
             let body: String = fresh
                 .iter()
-                .map(|alert| format!("{} {}: {}\n", alert.id, alert.kind, Escaped::text(&alert.text)))
+                .map(|alert| {
+                    format!(
+                        "{} {}: {}\n",
+                        alert.id,
+                        alert.kind,
+                        Escaped::text(&alert.text)
+                    )
+                })
                 .collect();
             let json = serde_json::to_string(&fresh).unwrap_or_default();
             let subject = format!("ups-invoices: {} new alerts", fresh.len());
-            channel.send(&Notice { subject: &subject, body: &body, json: Some(&json) })?;
+            channel.send(&Notice {
+                subject: &subject,
+                body: &body,
+                json: Some(&json),
+            })?;
             let ids: Vec<i64> = fresh.iter().map(|alert| alert.id).collect();
             ledger.notified(&ids, &now)?;
             return Ok(Exit::Attention);
@@ -398,10 +500,20 @@ impl App {
             self.json(&open)?;
         } else {
             for alert in &open {
-                writeln!(self.out, "{:>4}  {:<10}  {}", alert.id, alert.kind, Escaped::text(&alert.text))?;
+                writeln!(
+                    self.out,
+                    "{:>4}  {:<10}  {}",
+                    alert.id,
+                    alert.kind,
+                    Escaped::text(&alert.text)
+                )?;
             }
         }
-        Ok(if open.is_empty() { Exit::Done } else { Exit::Attention })
+        Ok(if open.is_empty() {
+            Exit::Done
+        } else {
+            Exit::Attention
+        })
     }
 
     fn fsck(&mut self, repair: bool) -> Result<Exit, Error> {
@@ -414,19 +526,38 @@ impl App {
             self.json(&faults)?;
         } else {
             for fault in &faults {
-                let done = fault.repaired.as_ref().map(|done| format!(": {done}")).unwrap_or_default();
-                writeln!(self.out, "{}: {}{done}", Escaped::text(&fault.path), fault.what)?;
+                let done = fault
+                    .repaired
+                    .as_ref()
+                    .map(|done| format!(": {done}"))
+                    .unwrap_or_default();
+                writeln!(
+                    self.out,
+                    "{}: {}{done}",
+                    Escaped::text(&fault.path),
+                    fault.what
+                )?;
             }
         }
-        Ok(if faults.is_empty() { Exit::Done } else { Exit::Attention })
+        Ok(if faults.is_empty() {
+            Exit::Done
+        } else {
+            Exit::Attention
+        })
     }
 
     fn named_profile(&self, name: &str) -> Result<Profile, Error> {
         let path = Path::new(name);
-        if path.extension().is_some_and(|extension| extension == "toml") {
+        if path
+            .extension()
+            .is_some_and(|extension| extension == "toml")
+        {
             let stem = path.file_stem().unwrap_or_default().to_string_lossy();
-            let text = std::fs::read_to_string(path)
-                .map_err(|source| config::ConfigError::Read { path: path.to_owned(), source })?;
+            let text =
+                std::fs::read_to_string(path).map_err(|source| config::ConfigError::Read {
+                    path: path.to_owned(),
+                    source,
+                })?;
             return Ok(profile::parse(&stem, path, text)?);
         }
         Ok(profile::load(name, &self.settings.profiles)?)
@@ -480,9 +611,18 @@ impl App {
         let mut credentials = NoSecrets;
         let redactor = Redactor::default();
         let name = "recorded";
-        let mut walk =
-            flow::Flow::new(browser, profile, name, &mut credentials, &clock, redactor, false);
-        let today = jiff::tz::TimeZone::UTC.to_datetime(tape.head.recorded).date();
+        let mut walk = flow::Flow::new(
+            browser,
+            profile,
+            name,
+            &mut credentials,
+            &clock,
+            redactor,
+            false,
+        );
+        let today = jiff::tz::TimeZone::UTC
+            .to_datetime(tape.head.recorded)
+            .date();
         // A tape that begins with a sign-in began without a session.
         let rows = walk.list(self.settings.first_day(today), today)?;
         writeln!(self.out, "list: {} invoices", rows.len())?;
@@ -498,7 +638,10 @@ impl App {
                 }
             }
         }
-        writeln!(self.out, "downloads: {good} good, {missing} not in the recording")?;
+        writeln!(
+            self.out,
+            "downloads: {good} good, {missing} not in the recording"
+        )?;
         Ok(Exit::Done)
     }
 
@@ -518,7 +661,10 @@ impl App {
 
     fn replay(&mut self, tape: &Tape, into: &Path) -> Result<Exit, Error> {
         let profile = self.named_profile(&tape.head.profile)?;
-        make_private(into).map_err(|source| Error::Archive { path: into.to_owned(), source })?;
+        make_private(into).map_err(|source| Error::Archive {
+            path: into.to_owned(),
+            source,
+        })?;
         self.settings.archive = into.join("archive");
         self.settings.state = into.to_owned();
         let mut ledger = self.ledger()?;
@@ -544,7 +690,9 @@ impl App {
             dry_run: false,
             record: false,
             session: None,
-            today: jiff::tz::TimeZone::UTC.to_datetime(tape.head.recorded).date(),
+            today: jiff::tz::TimeZone::UTC
+                .to_datetime(tape.head.recorded)
+                .date(),
         };
         let outcome = job.run(Box::new(Player::new(tape)))?;
         writeln!(self.out, "{} documents", outcome.stored.len())?;
@@ -570,8 +718,9 @@ impl Credentials for NoSecrets {
 }
 
 fn read_tape(path: &Path) -> Result<Tape, Error> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|source| Error::Archive { path: path.to_owned(), source })?;
-    Tape::parse(&text)
-        .map_err(|error| Error::Usage(format!("{}: {error}", Escaped::path(path))))
+    let text = std::fs::read_to_string(path).map_err(|source| Error::Archive {
+        path: path.to_owned(),
+        source,
+    })?;
+    Tape::parse(&text).map_err(|error| Error::Usage(format!("{}: {error}", Escaped::path(path))))
 }

@@ -27,7 +27,8 @@ impl NameTemplate {
         for known in ["{date}", "{year}", "{account}", "{invoice}", "{ext}"] {
             rest = rest.replace(known, "");
         }
-        if rest.contains(['{', '}']) || text.starts_with('/') || text.split('/').any(|p| p == "..") {
+        if rest.contains(['{', '}']) || text.starts_with('/') || text.split('/').any(|p| p == "..")
+        {
             return Err("a name template knows {date} {year} {account} {invoice} {ext}".to_owned());
         }
         Ok(Self(text.to_owned()))
@@ -39,7 +40,13 @@ impl NameTemplate {
         let tame = |text: &str| -> String {
             let tamed: String = text
                 .chars()
-                .map(|c| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '_' })
+                .map(|c| {
+                    if c.is_ascii_alphanumeric() || "-_.".contains(c) {
+                        c
+                    } else {
+                        '_'
+                    }
+                })
                 .collect();
             // No part of a path may start like a hidden file or be `..`.
             tamed.trim_start_matches('.').to_owned()
@@ -67,7 +74,9 @@ impl Archive {
     /// An archive at `root`; made with mode 0700 when first written to.
     #[must_use]
     pub fn new(root: &Path) -> Self {
-        Self { root: root.to_owned() }
+        Self {
+            root: root.to_owned(),
+        }
     }
 
     /// Full path of a file.
@@ -139,8 +148,12 @@ impl Archive {
 }
 
 fn write_part(part: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file =
-        OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(part)?;
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(part)?;
     file.write_all(bytes)?;
     file.sync_all()
 }
@@ -152,7 +165,10 @@ fn part_of(target: &Path) -> PathBuf {
 
 /// Makes a directory that only its owner can enter: invoice numbers can hold account numbers.
 pub fn make_private(directory: &Path) -> io::Result<()> {
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(directory)
 }
 
 #[cfg(test)]
@@ -165,9 +181,21 @@ mod tests {
     fn names_are_tame_whatever_the_number_is() {
         let template = NameTemplate::new("{year}/{date}_{invoice}.{ext}").unwrap();
         let key = InvoiceKey::new("p", "A1", "../../etc/x y", date(2026, 2, 14));
-        assert_eq!(template.path(&key, Format::Csv, 1), "2026/2026-02-14__.._etc_x_y.csv");
-        assert_eq!(template.path(&key, Format::Csv, 2), "2026/2026-02-14__.._etc_x_y.r2.csv");
-        for bad in ["{date}.{ext}", "{invoice}", "/x/{invoice}.{ext}", "../{invoice}.{ext}", "{invoice}{x}.{ext}"] {
+        assert_eq!(
+            template.path(&key, Format::Csv, 1),
+            "2026/2026-02-14__.._etc_x_y.csv"
+        );
+        assert_eq!(
+            template.path(&key, Format::Csv, 2),
+            "2026/2026-02-14__.._etc_x_y.r2.csv"
+        );
+        for bad in [
+            "{date}.{ext}",
+            "{invoice}",
+            "/x/{invoice}.{ext}",
+            "../{invoice}.{ext}",
+            "{invoice}{x}.{ext}",
+        ] {
             assert!(NameTemplate::new(bad).is_err(), "{bad}");
         }
     }
@@ -177,7 +205,13 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let archive = Archive::new(&directory.path().join("archive"));
         archive.write("a/b.csv", b"x").unwrap();
-        let mode = |path: &str| std::fs::metadata(archive.full(path)).unwrap().permissions().mode() & 0o777;
+        let mode = |path: &str| {
+            std::fs::metadata(archive.full(path))
+                .unwrap()
+                .permissions()
+                .mode()
+                & 0o777
+        };
         assert_eq!((mode("a"), mode("a/b.csv")), (0o700, 0o600));
         File::create(archive.full("a/.c.csv.part")).unwrap();
         let (files, parts) = archive.files().unwrap();

@@ -130,23 +130,45 @@ pub fn judge(
 #[must_use]
 pub fn layout(sums: &Sums) -> Finding {
     let Some(remark) = sums.remarks.first() else {
-        return Finding { check: Check::Layout, outcome: Outcome::Passed, detail: String::new() };
+        return Finding {
+            check: Check::Layout,
+            outcome: Outcome::Passed,
+            detail: String::new(),
+        };
     };
     let column = &columns::all()[remark.column];
-    let value: String = remark.value.chars().take(40).flat_map(char::escape_debug).collect();
+    let value: String = remark
+        .value
+        .chars()
+        .take(40)
+        .flat_map(char::escape_debug)
+        .collect();
     let detail = format!(
         "{} values of column {} ({}) do not read as the type its name suggests, the first in line {}: `{value}`",
         remark.count, column.number, column.name, remark.line
     );
-    Finding { check: Check::Layout, outcome: Outcome::NotProvable, detail }
+    Finding {
+        check: Check::Layout,
+        outcome: Outcome::NotProvable,
+        detail,
+    }
 }
 
 fn sum_of_csv(csv: &InvoiceSum, tolerance: u64) -> Finding {
     let (net, amount) = (show(csv.net, csv.exponent), show(csv.amount, csv.exponent));
-    let detail = format!("CSV net sum {net}, CSV invoice amount {amount} {}", csv.currency);
+    let detail = format!(
+        "CSV net sum {net}, CSV invoice amount {amount} {}",
+        csv.currency
+    );
     if let Some((other, line)) = &csv.other_currency {
-        let detail = format!("{detail}; line {line} is in {other}, and how such invoices add up is not known");
-        return Finding { check: Check::Sum, outcome: Outcome::NotProvable, detail };
+        let detail = format!(
+            "{detail}; line {line} is in {other}, and how such invoices add up is not known"
+        );
+        return Finding {
+            check: Check::Sum,
+            outcome: Outcome::NotProvable,
+            detail,
+        };
     }
     compared(Check::Sum, csv.net, csv.amount, tolerance, detail)
 }
@@ -156,7 +178,10 @@ fn sum_of_xml(xml: &XmlInvoice, csv: Option<&InvoiceSum>, tolerance: u64) -> Fin
     let net = show(xml.net, exponent);
     match xml.amount {
         Some(amount) => {
-            let detail = format!("XML net sum {net}, XML invoice amount {}", show(amount, exponent));
+            let detail = format!(
+                "XML net sum {net}, XML invoice amount {}",
+                show(amount, exponent)
+            );
             compared(Check::Sum, xml.net, amount, tolerance, detail)
         }
         None => Finding {
@@ -180,20 +205,34 @@ fn header(csv: &InvoiceSum) -> Finding {
             ),
         ),
     };
-    Finding { check: Check::Header, outcome, detail }
+    Finding {
+        check: Check::Header,
+        outcome,
+        detail,
+    }
 }
 
 fn currency(csv: &InvoiceSum) -> Finding {
     let code = &csv.currency;
     let (outcome, detail) = if code.len() != 3 || !code.bytes().all(|b| b.is_ascii_uppercase()) {
-        (Outcome::Failed, format!("`{}` is no currency code", code.escape_debug()))
+        (
+            Outcome::Failed,
+            format!("`{}` is no currency code", code.escape_debug()),
+        )
     } else if let Some((other, line)) = &csv.other_currency {
         let other = other.escape_debug();
-        (Outcome::NotProvable, format!("invoice in {code}, line {line} in `{other}`"))
+        (
+            Outcome::NotProvable,
+            format!("invoice in {code}, line {line} in `{other}`"),
+        )
     } else {
         (Outcome::Passed, format!("{code} throughout"))
     };
-    Finding { check: Check::Currency, outcome, detail }
+    Finding {
+        check: Check::Currency,
+        outcome,
+        detail,
+    }
 }
 
 fn plausible(csv: &InvoiceSum, today: Date) -> Finding {
@@ -202,44 +241,81 @@ fn plausible(csv: &InvoiceSum, today: Date) -> Finding {
     } else {
         match csv.date {
             None => Some("the invoice date is blank".to_owned()),
-            Some(date) if date.year() < 2000 || date.year() > today.year() + 1 => {
-                Some(format!("the invoice date {date} is not between 2000 and next year"))
-            }
+            Some(date) if date.year() < 2000 || date.year() > today.year() + 1 => Some(format!(
+                "the invoice date {date} is not between 2000 and next year"
+            )),
             Some(_) => None,
         }
     };
-    let outcome = if fault.is_some() { Outcome::Failed } else { Outcome::Passed };
-    Finding { check: Check::Plausible, outcome, detail: fault.unwrap_or_default() }
+    let outcome = if fault.is_some() {
+        Outcome::Failed
+    } else {
+        Outcome::Passed
+    };
+    Finding {
+        check: Check::Plausible,
+        outcome,
+        detail: fault.unwrap_or_default(),
+    }
 }
 
 fn asked(csv: Option<&InvoiceSum>, xml: Option<&XmlInvoice>, list: &Listed) -> Finding {
     let mut compared = 0;
     let mut wrong = None;
     let mut same = |field: &str, source: &str, got: Option<String>, want: Option<String>| {
-        let (Some(got), Some(want)) = (got, want) else { return };
+        let (Some(got), Some(want)) = (got, want) else {
+            return;
+        };
         compared += 1;
         if got != want && wrong.is_none() {
-            wrong = Some(format!("{field}: asked for `{want}`, {source} has `{}`", got.escape_debug()));
+            wrong = Some(format!(
+                "{field}: asked for `{want}`, {source} has `{}`",
+                got.escape_debug()
+            ));
         }
     };
     let date = |date: Option<Date>| date.map(|d| d.to_string());
     let account = list.account.as_deref().map(without_zeros);
     if let Some(csv) = csv {
-        same("number", "CSV", Some(csv.number.clone()), Some(list.number.clone()));
+        same(
+            "number",
+            "CSV",
+            Some(csv.number.clone()),
+            Some(list.number.clone()),
+        );
         same("date", "CSV", date(csv.date), date(list.date));
-        same("account", "CSV", Some(without_zeros(&csv.account)), account.clone());
+        same(
+            "account",
+            "CSV",
+            Some(without_zeros(&csv.account)),
+            account.clone(),
+        );
     }
     if let Some(xml) = xml {
-        same("number", "XML", xml.number.clone(), Some(list.number.clone()));
+        same(
+            "number",
+            "XML",
+            xml.number.clone(),
+            Some(list.number.clone()),
+        );
         same("date", "XML", date(xml.date), date(list.date));
-        same("account", "XML", xml.account.as_deref().map(without_zeros), account);
+        same(
+            "account",
+            "XML",
+            xml.account.as_deref().map(without_zeros),
+            account,
+        );
     }
     let (outcome, detail) = match (wrong, compared) {
         (Some(detail), _) => (Outcome::Failed, detail),
         (None, 0) => (Outcome::NotProvable, "nothing names its invoice".to_owned()),
         (None, _) => (Outcome::Passed, format!("{compared} values as asked")),
     };
-    Finding { check: Check::Asked, outcome, detail }
+    Finding {
+        check: Check::Asked,
+        outcome,
+        detail,
+    }
 }
 
 fn cross(
@@ -273,7 +349,10 @@ fn cross(
         };
         amounts(xml_amount, list_amount);
         amounts(csv_amount, xml_amount);
-        amounts(("CSV net sum", csv.map(|csv| csv.net)), ("XML net sum", Some(xml.net)));
+        amounts(
+            ("CSV net sum", csv.map(|csv| csv.net)),
+            ("XML net sum", Some(xml.net)),
+        );
     }
     findings
 }
@@ -291,8 +370,16 @@ fn without_zeros(account: &str) -> String {
 }
 
 fn compared(check: Check, a: i64, b: i64, tolerance: u64, detail: String) -> Finding {
-    let outcome = if a.abs_diff(b) <= tolerance { Outcome::Passed } else { Outcome::Failed };
-    Finding { check, outcome, detail }
+    let outcome = if a.abs_diff(b) <= tolerance {
+        Outcome::Passed
+    } else {
+        Outcome::Failed
+    };
+    Finding {
+        check,
+        outcome,
+        detail,
+    }
 }
 
 #[cfg(test)]
@@ -304,14 +391,27 @@ mod tests {
     use ups_testportal::invoice::{Invoice, Recipe, make};
     use ups_testportal::variant::{self, Variant};
 
-    const RULES: Rules = Rules { tolerance: 0, today: date(2026, 6, 1) };
+    const RULES: Rules = Rules {
+        tolerance: 0,
+        today: date(2026, 6, 1),
+    };
 
     fn invoice(seed: u64) -> Invoice {
-        make(&Recipe { seed, account: "00A1".to_owned(), currency: "USD".to_owned(), date: date(2026, 3, 7), shipments: 4 })
+        make(&Recipe {
+            seed,
+            account: "00A1".to_owned(),
+            currency: "USD".to_owned(),
+            date: date(2026, 3, 7),
+            shipments: 4,
+        })
     }
 
     fn sum(invoice: &Invoice) -> InvoiceSum {
-        scan(Variant::default().csv(invoice).as_slice(), 1).unwrap().sums.invoices.remove(0)
+        scan(Variant::default().csv(invoice).as_slice(), 1)
+            .unwrap()
+            .sums
+            .invoices
+            .remove(0)
     }
 
     fn xml_of(invoice: &Invoice) -> XmlInvoice {
@@ -337,8 +437,14 @@ mod tests {
         for seed in 0..1000 {
             let mut invoice = invoice(seed);
             if planted.contains(&seed) {
-                let net = &mut invoice.rows[0].iter_mut().find(|(c, _)| *c == 52).unwrap().1;
-                let minor = crate::money::parse(net.as_bytes(), 2, crate::money::DecimalSign::Point).unwrap();
+                let net = &mut invoice.rows[0]
+                    .iter_mut()
+                    .find(|(c, _)| *c == 52)
+                    .unwrap()
+                    .1;
+                let minor =
+                    crate::money::parse(net.as_bytes(), 2, crate::money::DecimalSign::Point)
+                        .unwrap();
                 *net = show(minor + 1, 2);
             }
             let findings = judge(Some(&sum(&invoice)), None, None, RULES);
@@ -355,25 +461,53 @@ mod tests {
     fn a_difference_names_both_values_and_both_sources() {
         let invoice = invoice(1);
         let (csv, xml) = (sum(&invoice), xml_of(&invoice));
-        let listed = |amount| Listed { number: invoice.number.clone(), date: Some(invoice.date), account: Some("A1".to_owned()), amount: Some(amount) };
+        let listed = |amount| Listed {
+            number: invoice.number.clone(),
+            date: Some(invoice.date),
+            account: Some("A1".to_owned()),
+            amount: Some(amount),
+        };
         let good = judge(Some(&csv), Some(&xml), Some(&listed(invoice.amount)), RULES);
         assert_eq!(failed(&good), []);
-        let bad = judge(Some(&csv), Some(&xml), Some(&listed(invoice.amount + 1)), RULES);
-        let wanted = format!("amount: CSV {}, list {}", show(invoice.amount, 2), show(invoice.amount + 1, 2));
+        let bad = judge(
+            Some(&csv),
+            Some(&xml),
+            Some(&listed(invoice.amount + 1)),
+            RULES,
+        );
+        let wanted = format!(
+            "amount: CSV {}, list {}",
+            show(invoice.amount, 2),
+            show(invoice.amount + 1, 2)
+        );
         assert_eq!(failed(&bad)[0], (Check::Cross, wanted.as_str()));
-        assert_eq!(failed(&bad).len(), 2, "CSV and XML both differ from the list");
+        assert_eq!(
+            failed(&bad).len(),
+            2,
+            "CSV and XML both differ from the list"
+        );
         let mut other = xml.clone();
         other.amount = Some(1);
         let bad = judge(Some(&csv), Some(&other), None, RULES);
-        assert!(failed(&bad).iter().any(|(_, d)| d.ends_with("XML 0.01")), "{bad:?}");
+        assert!(
+            failed(&bad).iter().any(|(_, d)| d.ends_with("XML 0.01")),
+            "{bad:?}"
+        );
     }
 
     #[test]
     fn another_invoice_than_asked_fails() {
         let csv = sum(&invoice(1));
-        let list = Listed { number: "0000000000004711".to_owned(), ..Listed::default() };
+        let list = Listed {
+            number: "0000000000004711".to_owned(),
+            ..Listed::default()
+        };
         let findings = judge(Some(&csv), None, Some(&list), RULES);
-        assert!(failed(&findings)[0].1.starts_with("number: asked for `0000000000004711`, CSV has"));
+        assert!(
+            failed(&findings)[0]
+                .1
+                .starts_with("number: asked for `0000000000004711`, CSV has")
+        );
     }
 
     #[test]
@@ -389,10 +523,16 @@ mod tests {
     fn impossible_dates_and_blank_numbers_are_not_plausible() {
         let mut csv = sum(&invoice(1));
         csv.date = Some(date(2028, 1, 1));
-        assert_eq!(failed(&judge(Some(&csv), None, None, RULES))[0].0, Check::Plausible);
+        assert_eq!(
+            failed(&judge(Some(&csv), None, None, RULES))[0].0,
+            Check::Plausible
+        );
         csv.date = Some(date(2027, 1, 1));
         csv.number.clear();
-        assert_eq!(failed(&judge(Some(&csv), None, None, RULES))[0].0, Check::Plausible);
+        assert_eq!(
+            failed(&judge(Some(&csv), None, None, RULES))[0].0,
+            Check::Plausible
+        );
     }
 
     #[test]

@@ -328,6 +328,8 @@ pub enum ProfileAction {
         #[arg(value_name = "PROFILE")]
         name: String,
         /// The recording, or the tape of an evidence directory
+        ///
+        /// List and downloads are walked through; what the recording does not hold is counted.
         #[arg(long, value_name = "FILE")]
         tape: PathBuf,
     },
@@ -427,6 +429,9 @@ mod tests {
     fn the_first_screen_of_help_says_what_cannot_be_promised() {
         let help = command().render_long_help().to_string();
         let first: String = help.lines().take(24).collect::<Vec<_>>().join(" ");
-        assert!(first.contains("captcha") && first.contains("ingest"), "{first}");
+        assert!(
+            first.contains("captcha") && first.contains("ingest"),
+            "{first}"
+        );
     }
 }

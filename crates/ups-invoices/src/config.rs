@@ -213,17 +213,25 @@ impl Settings {
         };
         let state = path("state", &file.state, state);
         let archive_default = state.join("archive");
-        let archive =
-            path("archive", &file.archive, archive_default.to_str().unwrap_or("archive"));
+        let archive = path(
+            "archive",
+            &file.archive,
+            archive_default.to_str().unwrap_or("archive"),
+        );
         let profiles = path("profiles", &file.profiles, "/etc/nightshift/ups-invoices.d");
         let lock = path("lock", &file.lock, "/run/nightshift/ups-invoices.lock");
         let mut plain = |key: &str, value: &Option<Spanned<String>>, default: &str| {
             resolver.value(key, "", None, value.clone(), default.to_owned())
         };
-        let template = plain("name_template", &file.name_template, "{date}_{invoice}.{ext}");
+        let template = plain(
+            "name_template",
+            &file.name_template,
+            "{date}_{invoice}.{ext}",
+        );
         let tolerance = plain("check.tolerance", &file.check.tolerance, "0.00");
         let min_version = plain("tls.min_version", &file.tls.min_version, "1.2");
-        let names = NameTemplate::new(&template).map_err(|why| resolver.mistake("name_template", why))?;
+        let names =
+            NameTemplate::new(&template).map_err(|why| resolver.mistake("name_template", why))?;
         let tolerance =
             Tolerance::new(&tolerance).map_err(|why| resolver.mistake("check.tolerance", why))?;
         let min_version = match min_version.as_str() {
@@ -233,34 +241,74 @@ impl Settings {
         };
         let all = ["csv", "xml", "pdf"].map(str::to_owned).to_vec();
         let formats = resolver.value("fetch.formats", "", None, file.fetch.formats.clone(), all);
-        let formats = formats.iter().map(|name| name.parse()).collect::<Result<Vec<Format>, _>>();
+        let formats = formats
+            .iter()
+            .map(|name| name.parse())
+            .collect::<Result<Vec<Format>, _>>();
         let formats = formats.map_err(|why| resolver.mistake("fetch.formats", why))?;
         let pins = resolver.value("tls.pins", "", None, file.tls.pins.clone(), Vec::new());
-        let pins = pins.iter().map(|pin| pin.parse()).collect::<Result<Vec<Pin>, _>>();
+        let pins = pins
+            .iter()
+            .map(|pin| pin.parse())
+            .collect::<Result<Vec<Pin>, _>>();
         let pins = pins.map_err(|why| resolver.mistake("tls.pins", why))?;
-        let since = resolver.value("fetch.since", "", None, file.fetch.since.clone(), days(400)).0;
+        let since = resolver
+            .value("fetch.since", "", None, file.fetch.since.clone(), days(400))
+            .0;
         let delay = resolver.optional("fetch.delay", "", None, file.fetch.delay.clone());
         let jitter = resolver.optional("fetch.jitter", "", None, file.fetch.jitter.clone());
-        let max_requests =
-            resolver.optional("fetch.max_requests", "", None, file.fetch.max_requests.clone());
+        let max_requests = resolver.optional(
+            "fetch.max_requests",
+            "",
+            None,
+            file.fetch.max_requests.clone(),
+        );
         let half_hour = Span(Duration::from_mins(30));
-        let deadline =
-            resolver.value("fetch.deadline", "", None, file.fetch.deadline.clone(), half_hour).0;
+        let deadline = resolver
+            .value(
+                "fetch.deadline",
+                "",
+                None,
+                file.fetch.deadline.clone(),
+                half_hour,
+            )
+            .0;
         let tls = TlsOptions {
             ca_file: resolver.optional("tls.ca_file", "", None, file.tls.ca_file.clone()),
             crl_file: resolver.optional("tls.crl_file", "", None, file.tls.crl_file.clone()),
             pins,
             min_version,
-            http1_only: resolver.switch("fetch.http1_only", "", false, file.fetch.http1_only.clone()),
+            http1_only: resolver.switch(
+                "fetch.http1_only",
+                "",
+                false,
+                file.fetch.http1_only.clone(),
+            ),
         };
         let ingest = resolver.optional("ingest.directory", "", None, file.ingest.directory.clone());
         let ten = Span(Duration::from_secs(10));
-        let settle = resolver.value("ingest.settle", "", None, file.ingest.settle.clone(), ten).0;
+        let settle = resolver
+            .value("ingest.settle", "", None, file.ingest.settle.clone(), ten)
+            .0;
         let raw = &file.alerts;
         let alerts = AlertRules {
-            due_within: resolver.value("alerts.due_within", "", None, raw.due_within.clone(), days(5)).0,
+            due_within: resolver
+                .value(
+                    "alerts.due_within",
+                    "",
+                    None,
+                    raw.due_within.clone(),
+                    days(5),
+                )
+                .0,
             missing_after: resolver
-                .value("alerts.missing_after", "", None, raw.missing_after.clone(), days(10))
+                .value(
+                    "alerts.missing_after",
+                    "",
+                    None,
+                    raw.missing_after.clone(),
+                    days(10),
+                )
                 .0,
             spend_deviations: resolver.value(
                 "alerts.spend_deviations",
@@ -307,7 +355,10 @@ fn accounts(loaded: &Loaded<FileLayer>, global: &Global) -> Result<Vec<Account>,
     let mut accounts: Vec<Account> = Vec::new();
     for spanned in &loaded.layer.account {
         let mut account = spanned.get_ref().clone();
-        let tame = account.name.chars().all(|c| c.is_ascii_alphanumeric() || "-_".contains(c));
+        let tame = account
+            .name
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || "-_".contains(c));
         if account.name.is_empty() || !tame {
             let reason = "an account's name has letters, digits, - and _ only: it names files";
             return Err(loaded.error_at(spanned.span(), reason));
@@ -338,7 +389,10 @@ mod tests {
     #[test]
     fn a_tolerance_follows_the_currency() {
         let tolerance = Tolerance::new("0.05").unwrap();
-        assert_eq!((tolerance.minor(2), tolerance.minor(3), tolerance.minor(0)), (5, 50, 0));
+        assert_eq!(
+            (tolerance.minor(2), tolerance.minor(3), tolerance.minor(0)),
+            (5, 50, 0)
+        );
         assert!(Tolerance::new("-1").is_err() && Tolerance::new("x").is_err());
     }
 }

@@ -26,7 +26,10 @@ impl<'a> Sources<'a> {
     }
 
     fn fault(&self, what: impl std::fmt::Display) -> Error {
-        Error::Secret { account: self.account.name.clone(), what: what.to_string() }
+        Error::Secret {
+            account: self.account.name.clone(),
+            what: what.to_string(),
+        }
     }
 
     fn credential(&self, kind: &str) -> Result<Option<String>, Error> {
@@ -52,7 +55,9 @@ impl<'a> Sources<'a> {
     }
 
     fn netrc(&self) -> Result<Option<(String, String)>, Error> {
-        let Some(path) = &self.account.netrc else { return Ok(None) };
+        let Some(path) = &self.account.netrc else {
+            return Ok(None);
+        };
         let secret = Secret::from_file(path)
             .map_err(|error| self.fault(nightshift_common::error::chain(&error)))?;
         Ok(netrc_entry(secret.reveal(), self.host))
@@ -65,7 +70,9 @@ impl Credentials for Sources<'_> {
             return Ok(name.clone());
         }
         let entry = self.netrc()?;
-        entry.map(|(user, _)| user).ok_or_else(|| self.fault("no username is configured"))
+        entry
+            .map(|(user, _)| user)
+            .ok_or_else(|| self.fault("no username is configured"))
     }
 
     fn password(&mut self) -> Result<String, Error> {
@@ -94,7 +101,8 @@ impl Credentials for Sources<'_> {
             Some(key) => Some(key),
             None => self.command(&self.account.totp_command)?,
         };
-        key.map(|key| Totp::parse(&key).map_err(|why| self.fault(format!("TOTP: {why}")))).transpose()
+        key.map(|key| Totp::parse(&key).map_err(|why| self.fault(format!("TOTP: {why}"))))
+            .transpose()
     }
 }
 
@@ -126,7 +134,9 @@ fn ask(question: &str) -> std::io::Result<String> {
     let before = tcgetattr(&stdin)?;
     let mut silent = before.clone();
     silent.local_modes.remove(LocalModes::ECHO);
-    let mut terminal = std::fs::OpenOptions::new().write(true).open(Path::new("/dev/tty"))?;
+    let mut terminal = std::fs::OpenOptions::new()
+        .write(true)
+        .open(Path::new("/dev/tty"))?;
     terminal.write_all(question.as_bytes())?;
     tcsetattr(&stdin, OptionalActions::Flush, &silent)?;
     let mut line = String::new();
@@ -163,8 +173,14 @@ mod tests {
         };
         assert_eq!(Sources::new(&account, "h").password().unwrap(), "hunter22");
         account.password_command = vec!["sh".into(), "-c".into(), "echo hunter22; exit 1".into()];
-        let error = Sources::new(&account, "h").password().unwrap_err().to_string();
-        assert!(!error.contains("echo hunter22; exit 1 :") && error.contains("account a"), "{error}");
+        let error = Sources::new(&account, "h")
+            .password()
+            .unwrap_err()
+            .to_string();
+        assert!(
+            !error.contains("echo hunter22; exit 1 :") && error.contains("account a"),
+            "{error}"
+        );
         assert!(Sources::new(&account, "h").totp().unwrap().is_none());
     }
 }

@@ -35,8 +35,14 @@ pub fn parse(text: &[u8], order: DateOrder) -> Option<Date> {
     let text = text.trim_ascii();
     match order {
         DateOrder::Iso => {
-            let [y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2] = *text else { return None };
-            date(number(&[y1, y2, y3, y4])?, number(&[m1, m2])?, number(&[d1, d2])?)
+            let [y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2] = *text else {
+                return None;
+            };
+            date(
+                number(&[y1, y2, y3, y4])?,
+                number(&[m1, m2])?,
+                number(&[d1, d2])?,
+            )
         }
         DateOrder::DayMonthYear => slashed(text).and_then(|(a, b, year)| date(year, b, a)),
         DateOrder::MonthDayYear => slashed(text).and_then(|(a, b, year)| date(year, a, b)),
@@ -61,7 +67,10 @@ pub fn order_evidence(text: &[u8]) -> OrderEvidence {
             return OrderEvidence::Is(order);
         }
     }
-    match (parse(text, DayMonthYear).is_some(), parse(text, MonthDayYear).is_some()) {
+    match (
+        parse(text, DayMonthYear).is_some(),
+        parse(text, MonthDayYear).is_some(),
+    ) {
         // The same day both ways says nothing about the others.
         (true, true) => OrderEvidence::Ambiguous,
         (true, false) => OrderEvidence::Is(DayMonthYear),
@@ -82,7 +91,9 @@ impl DatePattern {
         if once("MM") && once("DD") && (once("YYYY") || once("YY")) {
             Ok(Self(pattern.to_owned()))
         } else {
-            Err(format!("`{pattern}` is no date pattern: MM, DD and YYYY or YY, each once"))
+            Err(format!(
+                "`{pattern}` is no date pattern: MM, DD and YYYY or YY, each once"
+            ))
         }
     }
 
@@ -118,7 +129,11 @@ impl DatePattern {
                 pattern = &pattern[literal.len_utf8()..];
                 continue;
             };
-            let digits = rest.bytes().take(part.len()).take_while(u8::is_ascii_digit).count();
+            let digits = rest
+                .bytes()
+                .take(part.len())
+                .take_while(u8::is_ascii_digit)
+                .count();
             let value = number(&rest.as_bytes()[..digits])?;
             *slot = Some(if part == "YY" { 2000 + value } else { value });
             rest = &rest[digits..];
@@ -158,7 +173,9 @@ fn month_of_name(name: &[u8]) -> Option<i16> {
         b"jan", b"feb", b"mar", b"apr", b"may", b"jun", b"jul", b"aug", b"sep", b"oct", b"nov",
         b"dec",
     ];
-    let at = NAMES.iter().position(|known| name.eq_ignore_ascii_case(known))?;
+    let at = NAMES
+        .iter()
+        .position(|known| name.eq_ignore_ascii_case(known))?;
     i16::try_from(at + 1).ok()
 }
 
@@ -182,8 +199,14 @@ mod tests {
     #[test]
     fn evidence_comes_from_days_beyond_twelve() {
         assert_eq!(order_evidence(b"03/04/2026"), OrderEvidence::Ambiguous);
-        assert_eq!(order_evidence(b"13/04/2026"), OrderEvidence::Is(DateOrder::DayMonthYear));
-        assert_eq!(order_evidence(b"04/13/2026"), OrderEvidence::Is(DateOrder::MonthDayYear));
+        assert_eq!(
+            order_evidence(b"13/04/2026"),
+            OrderEvidence::Is(DateOrder::DayMonthYear)
+        );
+        assert_eq!(
+            order_evidence(b"04/13/2026"),
+            OrderEvidence::Is(DateOrder::MonthDayYear)
+        );
         assert_eq!(order_evidence(b"13/13/2026"), OrderEvidence::Nonsense);
     }
 
@@ -192,9 +215,17 @@ mod tests {
         let us = DatePattern::new("MM/DD/YYYY").unwrap();
         assert_eq!(us.parse(" 2/4/2026 "), Some(day(2026, 2, 4)));
         assert_eq!(us.format(day(2026, 2, 4)), "02/04/2026");
-        assert_eq!(DatePattern::new("DD/MM/YY").unwrap().format(day(2026, 2, 4)), "04/02/26");
+        assert_eq!(
+            DatePattern::new("DD/MM/YY")
+                .unwrap()
+                .format(day(2026, 2, 4)),
+            "04/02/26"
+        );
         let iso = DatePattern::new("YYYY-MM-DD").unwrap();
-        assert_eq!(iso.parse("2026-02-14T00:00:00.000Z"), Some(day(2026, 2, 14)));
+        assert_eq!(
+            iso.parse("2026-02-14T00:00:00.000Z"),
+            Some(day(2026, 2, 14))
+        );
         assert!(DatePattern::new("MM/MM/YYYY").is_err());
     }
 

@@ -25,18 +25,28 @@ pub fn run(
     resolve: &[Resolve],
     out: &mut impl Write,
 ) -> Result<Exit, Error> {
-    let full = if address.contains("://") { address.to_owned() } else { format!("https://{address}/") };
+    let full = if address.contains("://") {
+        address.to_owned()
+    } else {
+        format!("https://{address}/")
+    };
     let url = Url::parse(&full).map_err(|error| Error::Usage(format!("{address}: {error}")))?;
     if url.scheme() != "https" {
-        return Err(Error::Usage(format!("{address}: only https has certificates")));
+        return Err(Error::Usage(format!(
+            "{address}: only https has certificates"
+        )));
     }
     let host = url.host_str().unwrap_or_default().to_owned();
     let port = url.port_or_known_default().unwrap_or(443);
     let name = ServerName::try_from(host.clone())
         .map_err(|error| Error::Usage(format!("{host}: {error}")))?;
     let seen = Seen::default();
-    let config = tls::client_config(options, &seen).map_err(|error| Error::Usage(error.to_string()))?;
-    let failed = |error: std::io::Error| Error::Archive { path: format!("{host}:{port}").into(), source: error };
+    let config =
+        tls::client_config(options, &seen).map_err(|error| Error::Usage(error.to_string()))?;
+    let failed = |error: std::io::Error| Error::Archive {
+        path: format!("{host}:{port}").into(),
+        source: error,
+    };
     let target: SocketAddr = match resolve.iter().find(|entry| entry.host == host) {
         Some(entry) => entry.address,
         None => (host.as_str(), port)
@@ -60,7 +70,11 @@ pub fn run(
         if !certificate.names.is_empty() {
             writeln!(out, "   names    {}", certificate.names.join(" "))?;
         }
-        writeln!(out, "   valid    {} to {}", certificate.from, certificate.until)?;
+        writeln!(
+            out,
+            "   valid    {} to {}",
+            certificate.from, certificate.until
+        )?;
         writeln!(out, "   sha256   {}", certificate.sha256)?;
         if let Some(pin) = certificate.pin {
             writeln!(out, "   pin      {pin}")?;
@@ -68,7 +82,10 @@ pub fn run(
     }
     match handshake {
         Ok(()) => {
-            let version = client.protocol_version().map(|v| format!("{v:?}")).unwrap_or_default();
+            let version = client
+                .protocol_version()
+                .map(|v| format!("{v:?}"))
+                .unwrap_or_default();
             writeln!(out, "accepted, {version}")?;
             Ok(Exit::Done)
         }

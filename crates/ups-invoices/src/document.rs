@@ -167,14 +167,15 @@ pub struct Read {
 impl Part {
     /// All verdicts, with what the list says and the other format of the same invoice.
     #[must_use]
-    pub fn judge(
-        &self,
-        other: Option<&Part>,
-        list: Option<&Listed>,
-        rules: Rules,
-    ) -> Vec<Finding> {
-        let csv = self.csv.as_ref().or_else(|| other.and_then(|part| part.csv.as_ref()));
-        let xml = self.xml.as_ref().or_else(|| other.and_then(|part| part.xml.as_ref()));
+    pub fn judge(&self, other: Option<&Part>, list: Option<&Listed>, rules: Rules) -> Vec<Finding> {
+        let csv = self
+            .csv
+            .as_ref()
+            .or_else(|| other.and_then(|part| part.csv.as_ref()));
+        let xml = self
+            .xml
+            .as_ref()
+            .or_else(|| other.and_then(|part| part.xml.as_ref()));
         let mut findings = check::judge(csv, xml, list, rules);
         findings.extend(self.layout_finding.clone());
         findings
@@ -186,7 +187,9 @@ impl Part {
         let wrong = findings
             .into_iter()
             .find(|f| f.check == check::Check::Asked && f.outcome == Outcome::Failed);
-        wrong.map_or(Ok(()), |finding| Err(DocumentError::NotAsked(finding.detail)))
+        wrong.map_or(Ok(()), |finding| {
+            Err(DocumentError::NotAsked(finding.detail))
+        })
     }
 }
 
@@ -200,7 +203,10 @@ pub fn read(
     let looks = Looks::at(bytes);
     // A CSV says itself by name what else it might be.
     if looks != Looks::Like(format) && format != Format::Csv || looks == Looks::Page {
-        return Err(DocumentError::Other { wanted: format.name(), found: looks.words() });
+        return Err(DocumentError::Other {
+            wanted: format.name(),
+            found: looks.words(),
+        });
     }
     let sha256 = crate::hex(digest(&SHA256, bytes).as_ref());
     let parts = match format {
@@ -214,7 +220,11 @@ pub fn read(
             vec![pdf(&sha256)]
         }
     };
-    Ok(Read { format, sha256, parts })
+    Ok(Read {
+        format,
+        sha256,
+        parts,
+    })
 }
 
 /// Unpacks a ZIP answer in memory; refused as a whole if anything about it is odd.
@@ -223,16 +233,24 @@ pub fn unzip(bytes: &[u8]) -> Result<Vec<(String, Vec<u8>)>, DocumentError> {
     let mut archive =
         zip::ZipArchive::new(std::io::Cursor::new(bytes)).map_err(|e| refused(e.to_string()))?;
     if archive.len() > MOST_ENTRIES {
-        return Err(refused(format!("{} entries, more than {MOST_ENTRIES}", archive.len())));
+        return Err(refused(format!(
+            "{} entries, more than {MOST_ENTRIES}",
+            archive.len()
+        )));
     }
     let mut files: Vec<(String, Vec<u8>)> = Vec::new();
     let mut total = 0;
     for index in 0..archive.len() {
-        let entry = archive.by_index(index).map_err(|error| refused(error.to_string()))?;
+        let entry = archive
+            .by_index(index)
+            .map_err(|error| refused(error.to_string()))?;
         if entry.is_dir() {
             continue;
         }
-        let name = entry.name().map_err(|error| refused(error.to_string()))?.into_owned();
+        let name = entry
+            .name()
+            .map_err(|error| refused(error.to_string()))?
+            .into_owned();
         let shown = name.escape_debug();
         let traversal = name.starts_with(['/', '\\'])
             || name.contains(':')
@@ -247,9 +265,14 @@ pub fn unzip(bytes: &[u8]) -> Result<Vec<(String, Vec<u8>)>, DocumentError> {
         let limit = (LARGEST_UNPACKED - total).min(packed.saturating_mul(TIGHTEST) + 4096);
         let mut content = Vec::new();
         // The size in the header is the archive's own claim; what is read is what counts.
-        entry.take(limit + 1).read_to_end(&mut content).map_err(|e| refused(e.to_string()))?;
+        entry
+            .take(limit + 1)
+            .read_to_end(&mut content)
+            .map_err(|e| refused(e.to_string()))?;
         if content.len() as u64 > limit {
-            return Err(refused(format!("entry `{shown}` unpacks to far more than it should")));
+            return Err(refused(format!(
+                "entry `{shown}` unpacks to far more than it should"
+            )));
         }
         total += content.len() as u64;
         files.push((name, content));
@@ -303,7 +326,9 @@ fn read_csv(bytes: &[u8]) -> Result<Vec<Part>, DocumentError> {
     csv250::each_row(bytes, |row| {
         let (recipient, number) = (row.string(at::RECIPIENT), row.string(at::INVOICE_NUMBER));
         let part = parts.iter_mut().find(|part| {
-            part.csv.as_ref().is_some_and(|s| s.number == number && s.recipient == recipient)
+            part.csv
+                .as_ref()
+                .is_some_and(|s| s.number == number && s.recipient == recipient)
         });
         if let Some(part) = part {
             part.charges.push(NewCharge {
@@ -333,11 +358,18 @@ fn read_csv(bytes: &[u8]) -> Result<Vec<Part>, DocumentError> {
 /// Ground. Charges without a freight charge keep their own words.
 fn name_services(charges: &mut [NewCharge]) {
     let mut services = std::collections::HashMap::new();
-    for charge in charges.iter().filter(|c| c.class == "FRT" || c.class == "INF") {
-        services.entry(charge.tracking.clone()).or_insert_with(|| charge.description.clone());
+    for charge in charges
+        .iter()
+        .filter(|c| c.class == "FRT" || c.class == "INF")
+    {
+        services
+            .entry(charge.tracking.clone())
+            .or_insert_with(|| charge.description.clone());
     }
     for charge in charges {
-        let service = services.get(&charge.tracking).filter(|_| !charge.tracking.is_empty());
+        let service = services
+            .get(&charge.tracking)
+            .filter(|_| !charge.tracking.is_empty());
         charge.service = service.unwrap_or(&charge.description).clone();
     }
 }
@@ -411,7 +443,9 @@ mod tests {
     fn zipped(entries: &[(&str, &[u8])]) -> Vec<u8> {
         let mut writer = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
         for (name, content) in entries {
-            writer.start_file(*name, SimpleFileOptions::default()).unwrap();
+            writer
+                .start_file(*name, SimpleFileOptions::default())
+                .unwrap();
             writer.write_all(content).unwrap();
         }
         writer.finish().unwrap().into_inner()
@@ -422,7 +456,9 @@ mod tests {
         let good = unzip(&zipped(&[("a.csv", b"2.1,x"), ("d/b.csv", b"2.1,y")])).unwrap();
         assert_eq!(good.len(), 2);
         for name in ["../a.csv", "/etc/passwd", "x/../../y", "..\\a", "C:\\a"] {
-            let error = unzip(&zipped(&[("ok.csv", b"1"), (name, b"2")])).unwrap_err().to_string();
+            let error = unzip(&zipped(&[("ok.csv", b"1"), (name, b"2")]))
+                .unwrap_err()
+                .to_string();
             assert!(error.contains("points outside"), "{name}: {error}");
         }
     }
@@ -431,16 +467,29 @@ mod tests {
     fn a_zip_bomb_is_refused_before_it_fills_memory() {
         let bomb = zipped(&[("a.csv", &vec![b'0'; 64 << 20])]);
         assert!(bomb.len() < 100_000, "it is tight: {}", bomb.len());
-        assert!(unzip(&bomb).unwrap_err().to_string().contains("far more than it should"));
+        assert!(
+            unzip(&bomb)
+                .unwrap_err()
+                .to_string()
+                .contains("far more than it should")
+        );
     }
 
     #[test]
     fn what_came_instead_is_named() {
         let map = XmlMap::known_paths();
         for (bytes, format, words) in [
-            (&b"<!DOCTYPE html><html>"[..], Format::Csv, "csv expected, but it is a web page"),
+            (
+                &b"<!DOCTYPE html><html>"[..],
+                Format::Csv,
+                "csv expected, but it is a web page",
+            ),
             (b"<html>", Format::Xml, "xml expected, but it is a web page"),
-            (b"{\"error\":1}", Format::Pdf, "pdf expected, but it is JSON"),
+            (
+                b"{\"error\":1}",
+                Format::Pdf,
+                "pdf expected, but it is JSON",
+            ),
             (b"", Format::Pdf, "pdf expected, but it is nothing"),
             (b"%PDF-1.4 ...", Format::Pdf, "cut off"),
         ] {
@@ -452,7 +501,10 @@ mod tests {
     #[test]
     fn names_of_billing_center_tell_number_and_date() {
         let date = jiff::civil::date(2026, 2, 14);
-        assert_eq!(facts_of_name("x/Invoice_0000A1B2C3_021426.pdf"), Some(("0000A1B2C3".to_owned(), date)));
+        assert_eq!(
+            facts_of_name("x/Invoice_0000A1B2C3_021426.pdf"),
+            Some(("0000A1B2C3".to_owned(), date))
+        );
         for name in ["Invoice_1.pdf", "Invoice_1_991426.pdf", "other.pdf"] {
             assert_eq!(facts_of_name(name), None, "{name}");
         }

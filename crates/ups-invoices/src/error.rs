@@ -101,7 +101,9 @@ pub enum Error {
 }
 
 fn saved(evidence: Option<&PathBuf>) -> String {
-    evidence.map(|path| format!(" (evidence in {})", path.display())).unwrap_or_default()
+    evidence
+        .map(|path| format!(" (evidence in {})", path.display()))
+        .unwrap_or_default()
 }
 
 impl Report for Error {
@@ -175,7 +177,17 @@ mod tests {
     #[test]
     fn the_most_urgent_outcome_wins() {
         let tool = Exit::Tool;
-        let all = [Exit::Done, Exit::Attention, Exit::Failed, Exit::Partial, tool(14), tool(12), tool(10), tool(13), tool(11)];
+        let all = [
+            Exit::Done,
+            Exit::Attention,
+            Exit::Failed,
+            Exit::Partial,
+            tool(14),
+            tool(12),
+            tool(10),
+            tool(13),
+            tool(11),
+        ];
         for (at, urgent) in all.iter().enumerate() {
             assert_eq!(most_urgent(all[..=at].iter().copied()), *urgent);
         }

@@ -46,8 +46,12 @@ impl Evidence<'_> {
         }
         make_private(&directory)?;
         let write = |name: &str, text: &str| {
-            atomic::replace_with(&directory.join(name), 0o600, redactor.clean(text).as_bytes())
-                .map_err(io::Error::other)
+            atomic::replace_with(
+                &directory.join(name),
+                0o600,
+                redactor.clean(text).as_bytes(),
+            )
+            .map_err(io::Error::other)
         };
         write("report.txt", &self.report())?;
         write("tape.jsonl", &self.tape.to_text(redactor))?;
@@ -67,7 +71,11 @@ impl Evidence<'_> {
             crate::hex(digest(&SHA256, self.profile.text.as_bytes()).as_ref())
         );
         for hop in self.hops {
-            let _ = writeln!(text, "  {} {} -> {} ({})", hop.method, hop.url, hop.status, hop.step);
+            let _ = writeln!(
+                text,
+                "  {} {} -> {} ({})",
+                hop.method, hop.url, hop.status, hop.step
+            );
         }
         if let Some(page) = self.page.filter(|page| page.is_html()) {
             let now = page.document().skeleton();

@@ -38,8 +38,16 @@ impl Entry {
             let account = if charge.class == "TAX" || charge.class == "GOV" {
                 format!("Expenses:Shipping:Tax:{}", name_part(&charge.description))
             } else {
-                let class = if charge.class.is_empty() { "Other" } else { &charge.class };
-                format!("Expenses:Shipping:{}:{}", name_part(class), name_part(&charge.service))
+                let class = if charge.class.is_empty() {
+                    "Other"
+                } else {
+                    &charge.class
+                };
+                format!(
+                    "Expenses:Shipping:{}:{}",
+                    name_part(class),
+                    name_part(&charge.service)
+                )
             };
             let sum = sums.entry(account).or_default();
             *sum = sum.saturating_add(charge.net);
@@ -55,7 +63,10 @@ impl Entry {
     }
 
     fn payable(&self) -> String {
-        format!("Liabilities:Payable:UPS:{}", name_part(&self.invoice.account))
+        format!(
+            "Liabilities:Payable:UPS:{}",
+            name_part(&self.invoice.account)
+        )
     }
 }
 
@@ -96,9 +107,25 @@ pub fn journal(out: &mut impl Write, form: Journal, entries: &[Entry]) -> io::Re
 }
 
 const COLUMNS: [&str; 19] = [
-    "invoice", "date", "account", "currency", "invoice_amount", "tracking", "category", "detail",
-    "class", "code", "description", "service", "zone", "weight", "shipped", "net", "incentive",
-    "due", "profile",
+    "invoice",
+    "date",
+    "account",
+    "currency",
+    "invoice_amount",
+    "tracking",
+    "category",
+    "detail",
+    "class",
+    "code",
+    "description",
+    "service",
+    "zone",
+    "weight",
+    "shipped",
+    "net",
+    "incentive",
+    "due",
+    "profile",
 ];
 
 fn record(entry: &Entry, charge: &BookedCharge) -> [String; 19] {
@@ -177,14 +204,27 @@ create table charge (invoice text not null, row integer not null, tracking text 
 /// Writes a script for `psql`: tables, and their rows by COPY, in one transaction.
 pub fn postgres(out: &mut impl Write, entries: &[Entry]) -> io::Result<()> {
     let copied = |text: &str| {
-        if text.is_empty() { return "\\N".to_owned() }
-        text.replace('\\', "\\\\").replace('\t', "\\t").replace('\n', "\\n").replace('\r', "\\r")
+        if text.is_empty() {
+            return "\\N".to_owned();
+        }
+        text.replace('\\', "\\\\")
+            .replace('\t', "\\t")
+            .replace('\n', "\\n")
+            .replace('\r', "\\r")
     };
-    let text = |text: &str| if text.is_empty() { String::new() } else { copied(text) };
+    let text = |text: &str| {
+        if text.is_empty() {
+            String::new()
+        } else {
+            copied(text)
+        }
+    };
     write!(out, "begin;\n{TABLES}copy invoice from stdin;\n")?;
     for Entry { invoice, .. } in entries {
         let due = invoice.due.map(|due| due.to_string()).unwrap_or_default();
-        let amount = invoice.best_amount().map(|minor| show(minor, invoice.exponent));
+        let amount = invoice
+            .best_amount()
+            .map(|minor| show(minor, invoice.exponent));
         let fields = [
             text(&invoice.number),
             invoice.date.to_string(),
@@ -199,7 +239,10 @@ pub fn postgres(out: &mut impl Write, entries: &[Entry]) -> io::Result<()> {
     write!(out, "\\.\ncopy charge from stdin;\n")?;
     for entry in entries {
         for (row, charge) in entry.charges.iter().enumerate() {
-            let shipped = charge.shipped.map(|day| day.to_string()).unwrap_or_default();
+            let shipped = charge
+                .shipped
+                .map(|day| day.to_string())
+                .unwrap_or_default();
             let fields = [
                 text(&entry.invoice.number),
                 (row + 1).to_string(),
@@ -223,11 +266,15 @@ pub fn postgres(out: &mut impl Write, entries: &[Entry]) -> io::Result<()> {
 
 /// Writes a database of two tables at `path`, whole or not at all. Amounts are minor units.
 pub fn sqlite(path: &Path, entries: &[Entry]) -> rusqlite::Result<()> {
-    let other = |error: io::Error| {
-        rusqlite::Error::ToSqlConversionFailure(Box::new(error))
-    };
-    let directory = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let temporary = tempfile::Builder::new().prefix(".export").tempfile_in(directory).map_err(other)?;
+    let other = |error: io::Error| rusqlite::Error::ToSqlConversionFailure(Box::new(error));
+    let directory = path
+        .parent()
+        .filter(|p| !p.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
+    let temporary = tempfile::Builder::new()
+        .prefix(".export")
+        .tempfile_in(directory)
+        .map_err(other)?;
     let mut connection = Connection::open(temporary.path())?;
     connection.execute_batch(
         "create table invoice (number text, date text, account text, currency text,
@@ -275,12 +322,16 @@ pub fn sqlite(path: &Path, entries: &[Entry]) -> rusqlite::Result<()> {
     transaction.commit()?;
     connection.close().map_err(|(_, error)| error)?;
     temporary.as_file().sync_all().map_err(other)?;
-    temporary.persist(path).map_err(|error| other(error.error))?;
+    temporary
+        .persist(path)
+        .map_err(|error| other(error.error))?;
     Ok(())
 }
 
 fn charges(entries: &[Entry]) -> impl Iterator<Item = (&Entry, &BookedCharge)> {
-    entries.iter().flat_map(|entry| entry.charges.iter().map(move |charge| (entry, charge)))
+    entries
+        .iter()
+        .flat_map(|entry| entry.charges.iter().map(move |charge| (entry, charge)))
 }
 
 /// A part of an account name that all three programs take: `[A-Z0-9][A-Za-z0-9-]*`.
@@ -302,7 +353,9 @@ fn name_part(text: &str) -> String {
 
 /// Text that may stand in brackets and quotes of a journal.
 fn plain(text: &str) -> String {
-    text.chars().filter(|c| c.is_ascii_alphanumeric() || "-_./ ".contains(*c)).collect()
+    text.chars()
+        .filter(|c| c.is_ascii_alphanumeric() || "-_./ ".contains(*c))
+        .collect()
 }
 
 #[cfg(test)]

@@ -80,7 +80,9 @@ pub struct Outcome {
 
 impl std::fmt::Debug for Job<'_> {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        out.debug_struct("Job").field("account", &self.account.name).finish_non_exhaustive()
+        out.debug_struct("Job")
+            .field("account", &self.account.name)
+            .finish_non_exhaustive()
     }
 }
 
@@ -104,7 +106,11 @@ impl Job<'_> {
         Self: 'j,
     {
         let redactor = Redactor::default();
-        let limit = if self.record { usize::MAX } else { EVIDENCE_BODY };
+        let limit = if self.record {
+            usize::MAX
+        } else {
+            EVIDENCE_BODY
+        };
         let (recorder, kept) = Recorder::new(transport, redactor.clone(), limit);
         let started = self.clock.now();
         let settings = self.settings;
@@ -112,12 +118,16 @@ impl Job<'_> {
             delay: settings.delay.unwrap_or(self.profile.delay),
             jitter: settings.jitter.unwrap_or(self.profile.jitter),
             max_requests: settings.max_requests.unwrap_or(self.profile.max_requests),
-            deadline: started.checked_add(settings.deadline).unwrap_or(Timestamp::MAX),
+            deadline: started
+                .checked_add(settings.deadline)
+                .unwrap_or(Timestamp::MAX),
         };
         let policy = self.profile.policy.clone();
         let mut browser = Browser::new(Box::new(recorder), self.clock, policy, pace);
         let session = match &self.session {
-            Some(path) => Session::load(path).map_err(|error| session_error(self.account, &error))?,
+            Some(path) => {
+                Session::load(path).map_err(|error| session_error(self.account, &error))?
+            }
             None => None,
         };
         let before = session.clone().unwrap_or_default();
@@ -142,7 +152,11 @@ impl Job<'_> {
             requests: 0,
             logins: 0,
             tape: Tape {
-                head: Head { tape: 1, profile: self.profile.name.clone(), recorded: started },
+                head: Head {
+                    tape: 1,
+                    profile: self.profile.name.clone(),
+                    recorded: started,
+                },
                 exchanges: Vec::new(),
             },
             redactor: redactor.clone(),
@@ -169,7 +183,9 @@ impl Job<'_> {
         if !self.dry_run {
             for (step, skeleton) in &flow.skeletons {
                 let now = self.clock.now().to_string();
-                work_state.ledger.keep_skeleton(&self.profile.name, step, skeleton, &now)?;
+                work_state
+                    .ledger
+                    .keep_skeleton(&self.profile.name, step, skeleton, &now)?;
             }
         }
         outcome.requests = flow.browser.requests();
@@ -183,7 +199,9 @@ impl Job<'_> {
         if let Some(path) = &self.session
             && after != before
         {
-            after.save(path).map_err(|error| session_error(self.account, &error))?;
+            after
+                .save(path)
+                .map_err(|error| session_error(self.account, &error))?;
         }
         Ok(outcome)
     }
@@ -212,10 +230,16 @@ impl Work<'_> {
                 source,
             })?;
             if removed > 0 {
-                tracing::info!(removed, "removed files that an earlier run left half written");
+                tracing::info!(
+                    removed,
+                    "removed files that an earlier run left half written"
+                );
             }
         }
-        let since = self.options.since.unwrap_or_else(|| self.settings.first_day(self.today));
+        let since = self
+            .options
+            .since
+            .unwrap_or_else(|| self.settings.first_day(self.today));
         let rows = flow.list(since, self.today)?;
         tracing::info!(invoices = rows.len(), %since, "listed");
         let mut seen = Vec::new();
@@ -252,9 +276,13 @@ impl Work<'_> {
             }
         }
         if !self.dry_run && self.whole_list {
-            for number in self.ledger.mark_gone(&self.profile.name, since, &seen, self.today)? {
+            for number in self
+                .ledger
+                .mark_gone(&self.profile.name, since, &seen, self.today)?
+            {
                 let text = format!("invoice {number} left the portal before it was fetched");
-                self.ledger.raise("gone", &number, &text, &self.clock.now().to_string())?;
+                self.ledger
+                    .raise("gone", &number, &text, &self.clock.now().to_string())?;
             }
         }
         let limit = self.options.limit.unwrap_or(usize::MAX);
@@ -262,7 +290,9 @@ impl Work<'_> {
         let mut failures = 0;
         for (row, key, listed, format, id) in wanted.into_iter().take(limit) {
             let result = if self.dry_run {
-                outcome.stored.push(self.settings.names.path(&key, format, 1));
+                outcome
+                    .stored
+                    .push(self.settings.names.path(&key, format, 1));
                 Ok(Exit::Done)
             } else {
                 self.one(flow, &row, &key, &listed, format, &archive, outcome)
@@ -278,13 +308,17 @@ impl Work<'_> {
                         && !source.is_cut()
                     {
                         let reason = chain(source);
-                        self.ledger.set_state(id, format, "refused", Some(&reason))?;
+                        self.ledger
+                            .set_state(id, format, "refused", Some(&reason))?;
                     }
                     failures += 1;
                     if ends || failures == FAILURES {
                         return Err(error);
                     }
-                    let tape = Tape { exchanges: self.kept.borrow().clone(), ..outcome.tape.clone() };
+                    let tape = Tape {
+                        exchanges: self.kept.borrow().clone(),
+                        ..outcome.tape.clone()
+                    };
                     let error = self.with_evidence(error, flow, &tape);
                     report(&error, self.redactor);
                     outcome.exit = most_urgent([outcome.exit, error.exit()]);
@@ -317,13 +351,18 @@ impl Work<'_> {
             archive,
             names: &self.settings.names,
             map: &self.profile.xml,
-            rules: Rules { tolerance: self.settings.tolerance.minor(exponent), today: self.today },
+            rules: Rules {
+                tolerance: self.settings.tolerance.minor(exponent),
+                today: self.today,
+            },
             now: self.clock.now(),
             dry_run: false,
             ledger: self.ledger,
         };
         if !self.options.all && intake.adopt(key, format, listed, &Origin::default())? {
-            outcome.stored.push(self.settings.names.path(key, format, 1));
+            outcome
+                .stored
+                .push(self.settings.names.path(key, format, 1));
             return Ok(Exit::Done);
         }
         let name = format!("invoice {} as {}", key.number, format.name());
@@ -344,13 +383,19 @@ impl Work<'_> {
                             finding.detail
                         );
                     }
-                    return Ok(if failed.is_empty() { Exit::Done } else { CHECK_FAILED });
+                    return Ok(if failed.is_empty() {
+                        Exit::Done
+                    } else {
+                        CHECK_FAILED
+                    });
                 }
                 Ok(Taken::Known) => return Ok(Exit::Done),
                 Err(Error::Document { source, .. }) if source.is_cut() && tries < TRIES => {
                     tracing::info!(invoice = key.number, "the answer broke off; trying again");
                 }
-                Err(Error::Document { source, .. }) => return Err(Error::Document { name, source }),
+                Err(Error::Document { source, .. }) => {
+                    return Err(Error::Document { name, source });
+                }
                 Err(error) => return Err(error),
             }
         }
@@ -360,11 +405,12 @@ impl Work<'_> {
         let account = row.account.clone().unwrap_or_default();
         let key = InvoiceKey::new(&self.profile.name, &account, &row.number, row.date);
         let exponent = money::exponent(&row.currency);
-        let amount = money::parse_listed(&row.amount, exponent).map_err(|error| Error::Changed {
-            step: "list".to_owned(),
-            missing: format!("an amount of invoice {} ({error})", row.number),
-            evidence: None,
-        })?;
+        let amount =
+            money::parse_listed(&row.amount, exponent).map_err(|error| Error::Changed {
+                step: "list".to_owned(),
+                missing: format!("an amount of invoice {} ({error})", row.number),
+                evidence: None,
+            })?;
         let listed = Listed {
             number: row.number.clone(),
             date: Some(row.date),
@@ -375,8 +421,11 @@ impl Work<'_> {
     }
 
     fn formats(&self) -> Vec<Format> {
-        let asked =
-            if self.options.formats.is_empty() { &self.settings.formats } else { &self.options.formats };
+        let asked = if self.options.formats.is_empty() {
+            &self.settings.formats
+        } else {
+            &self.options.formats
+        };
         Format::ALL
             .into_iter()
             .filter(|format| asked.contains(format) && self.profile.downloads.contains_key(format))
@@ -391,7 +440,9 @@ impl Work<'_> {
         archive: &Archive,
         now: &str,
     ) -> Result<bool, Error> {
-        let Some(invoice) = invoice else { return Ok(false) };
+        let Some(invoice) = invoice else {
+            return Ok(false);
+        };
         let document = self.ledger.document(invoice, format)?;
         let Some(document) = document.filter(|document| document.state == "stored") else {
             if !self.dry_run {
@@ -399,17 +450,25 @@ impl Work<'_> {
             }
             return Ok(false);
         };
-        let Some(path) = &document.path else { return Ok(false) };
-        let found = archive
-            .sha256(path)
-            .map_err(|source| Error::Archive { path: archive.full(path), source })?;
+        let Some(path) = &document.path else {
+            return Ok(false);
+        };
+        let found = archive.sha256(path).map_err(|source| Error::Archive {
+            path: archive.full(path),
+            source,
+        })?;
         if found.is_some() && found == document.sha256 {
             return Ok(true);
         }
         if !self.dry_run {
-            let what = if found.is_some() { "differs from" } else { "is missing from" };
+            let what = if found.is_some() {
+                "differs from"
+            } else {
+                "is missing from"
+            };
             let text = format!("{path} {what} the archive; it is fetched again");
-            self.ledger.raise("damaged", &format!("{path} {now}"), &text, now)?;
+            self.ledger
+                .raise("damaged", &format!("{path} {now}"), &text, now)?;
         }
         Ok(false)
     }
@@ -418,15 +477,20 @@ impl Work<'_> {
     fn with_evidence(&self, error: Error, flow: &Flow<'_>, tape: &Tape) -> Error {
         let (step, missing) = match &error {
             Error::Changed { step, missing, .. } => (step.clone(), missing.clone()),
-            Error::Document { name, source: source @ DocumentError::Zip(_) } => {
-                (name.clone(), source.to_string())
-            }
+            Error::Document {
+                name,
+                source: source @ DocumentError::Zip(_),
+            } => (name.clone(), source.to_string()),
             Error::Browse(crate::mech::BrowseError::Refused(refused)) => {
                 ("policy".to_owned(), refused.to_string())
             }
             _ => return error,
         };
-        let good = self.ledger.skeleton(&self.profile.name, &step).ok().flatten();
+        let good = self
+            .ledger
+            .skeleton(&self.profile.name, &step)
+            .ok()
+            .flatten();
         let evidence = Evidence {
             step: &step,
             missing: &missing,
@@ -439,9 +503,11 @@ impl Work<'_> {
         let root: &Path = &self.settings.state.join("evidence");
         match evidence.save(root, self.redactor, self.clock.now()) {
             Ok(directory) => match error {
-                Error::Changed { step, missing, .. } => {
-                    Error::Changed { step, missing, evidence: Some(directory) }
-                }
+                Error::Changed { step, missing, .. } => Error::Changed {
+                    step,
+                    missing,
+                    evidence: Some(directory),
+                },
                 other => {
                     tracing::warn!(directory = %directory.display(), "evidence saved");
                     other
@@ -463,17 +529,26 @@ fn store(
     currency: &str,
     fetched: &Fetched,
 ) -> Result<Taken, Error> {
-    let refused = |source| Error::Document { name: key.number.clone(), source };
-    let origin = Origin { url: fetched.url.clone(), leaf: fetched.leaf.clone() };
+    let refused = |source| Error::Document {
+        name: key.number.clone(),
+        source,
+    };
+    let origin = Origin {
+        url: fetched.url.clone(),
+        leaf: fetched.leaf.clone(),
+    };
     let unpacked;
     let bytes: &[u8] = if Looks::at(&fetched.bytes) == Looks::Zip {
         let entries = document::unzip(&fetched.bytes).map_err(refused)?;
         let mut fitting = entries
             .into_iter()
             .filter(|(name, bytes)| is_of(name, bytes, key, format));
-        unpacked = fitting
-            .next()
-            .ok_or_else(|| refused(DocumentError::Zip(format!("no {} of this invoice in it", format.name()))))?;
+        unpacked = fitting.next().ok_or_else(|| {
+            refused(DocumentError::Zip(format!(
+                "no {} of this invoice in it",
+                format.name()
+            )))
+        })?;
         &unpacked.1
     } else {
         &fetched.bytes
@@ -482,7 +557,11 @@ fn store(
     let part = read
         .parts
         .iter()
-        .find(|part| part.number.as_deref().is_none_or(|number| number == key.number))
+        .find(|part| {
+            part.number
+                .as_deref()
+                .is_none_or(|number| number == key.number)
+        })
         .or(read.parts.first())
         .ok_or_else(|| refused(DocumentError::NotAsked("no invoice is in it".to_owned())))?
         .clone();
@@ -503,9 +582,10 @@ fn ends_run(error: &Error) -> bool {
     match error {
         Error::Document { .. } => false,
         Error::Browse(BrowseError::Busy { .. }) => false,
-        Error::Browse(BrowseError::Transport(transport)) => {
-            !matches!(transport, TransportError::Network { .. } | TransportError::Incomplete { .. })
-        }
+        Error::Browse(BrowseError::Transport(transport)) => !matches!(
+            transport,
+            TransportError::Network { .. } | TransportError::Incomplete { .. }
+        ),
         _ => true,
     }
 }
@@ -518,5 +598,8 @@ fn report(error: &Error, redactor: &Redactor) {
 }
 
 fn session_error(account: &Account, error: &dyn std::error::Error) -> Error {
-    Error::Secret { account: account.name.clone(), what: format!("session: {}", chain(error)) }
+    Error::Secret {
+        account: account.name.clone(),
+        what: format!("session: {}", chain(error)),
+    }
 }

@@ -81,7 +81,9 @@ pub struct Flow<'a> {
 
 impl std::fmt::Debug for Flow<'_> {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        out.debug_struct("Flow").field("account", &self.account).finish_non_exhaustive()
+        out.debug_struct("Flow")
+            .field("account", &self.account)
+            .finish_non_exhaustive()
     }
 }
 
@@ -132,7 +134,9 @@ impl<'a> Flow<'a> {
         // A portal without a word about a wrong password just shows its form again.
         let page = self.browser.page();
         if page.is_some_and(|page| profile.signed_out.on(page).is_some()) {
-            return Err(Error::LoginRefused { account: self.account.to_owned() });
+            return Err(Error::LoginRefused {
+                account: self.account.to_owned(),
+            });
         }
         tracing::info!(account = self.account, "signed in");
         Ok(())
@@ -153,7 +157,10 @@ impl<'a> Flow<'a> {
                 rows.extend(part);
                 continue;
             }
-            let days = from.until(to).map(|span| span.get_days()).unwrap_or_default();
+            let days = from
+                .until(to)
+                .map(|span| span.get_days())
+                .unwrap_or_default();
             if days <= 0 {
                 let missing = format!("a list of {from} with fewer than {} rows", part.len());
                 return Err(self.changed("list", missing));
@@ -172,16 +179,28 @@ impl<'a> Flow<'a> {
     pub fn download(&mut self, row: &Row, format: Format) -> Result<Fetched, Error> {
         let profile = self.profile;
         let Some(download) = profile.downloads.get(&format) else {
-            return Err(Error::Usage(format!("profile {} has no [download.{}]", profile.name, format.name())));
+            return Err(Error::Usage(format!(
+                "profile {} has no [download.{}]",
+                profile.name,
+                format.name()
+            )));
         };
         let name = format!("download {}", format.name());
-        let step = Step { name: &name, hosts: &[] };
+        let step = Step {
+            name: &name,
+            hosts: &[],
+        };
         for attempt in 0..2 {
             self.fetch_token()?;
             self.ask_for(download, row, step)?;
-            let Some(page) = self.browser.page() else { continue };
+            let Some(page) = self.browser.page() else {
+                continue;
+            };
             let file = page.status == 200
-                && !matches!(Looks::at(&page.body), Looks::Page | Looks::Json | Looks::Empty);
+                && !matches!(
+                    Looks::at(&page.body),
+                    Looks::Page | Looks::Json | Looks::Empty
+                );
             if file {
                 return Ok(Fetched {
                     bytes: page.body.clone(),
@@ -196,7 +215,12 @@ impl<'a> Flow<'a> {
             }
         }
         let what = self.browser.page().map_or("an answer".to_owned(), |page| {
-            format!("a {} file (status {}, got {})", format.name(), page.status, Looks::at(&page.body).words())
+            format!(
+                "a {} file (status {}, got {})",
+                format.name(),
+                page.status,
+                Looks::at(&page.body).words()
+            )
         });
         Err(self.changed(&name, what))
     }
@@ -230,15 +254,26 @@ impl<'a> Flow<'a> {
     }
 
     fn login_step(&mut self, step: &LoginStep) -> Result<(), Error> {
-        let at = Step { name: &step.name, hosts: &step.hosts };
+        let at = Step {
+            name: &step.name,
+            hosts: &step.hosts,
+        };
         if let Some(goto) = &step.goto {
             self.browser.open(goto, at)?;
             self.no_challenge()?;
         }
-        let Some(form) = &step.form else { return Ok(()) };
+        let Some(form) = &step.form else {
+            return Ok(());
+        };
         let mut values = Values::default();
-        values.texts.insert("username".to_owned(), self.credentials.username()?);
-        if form.fill.iter().any(|(_, template)| template.uses("password")) {
+        values
+            .texts
+            .insert("username".to_owned(), self.credentials.username()?);
+        if form
+            .fill
+            .iter()
+            .any(|(_, template)| template.uses("password"))
+        {
             let password = self.credentials.password()?;
             self.redactor.learn(&password);
             values.texts.insert("password".to_owned(), password);
@@ -251,7 +286,9 @@ impl<'a> Flow<'a> {
         };
         let put_code = |values: &mut Values, steps, now| {
             if let Some(totp) = &totp {
-                values.texts.insert("totp".to_owned(), totp.code(now, steps));
+                values
+                    .texts
+                    .insert("totp".to_owned(), totp.code(now, steps));
             }
         };
         put_code(&mut values, 0, self.clock.now());
@@ -265,7 +302,9 @@ impl<'a> Flow<'a> {
             self.submit(form, &values, at)?;
         }
         if self.shows(&step.refused) {
-            return Err(Error::LoginRefused { account: self.account.to_owned() });
+            return Err(Error::LoginRefused {
+                account: self.account.to_owned(),
+            });
         }
         self.no_challenge()?;
         if let Some(expect) = &step.expect {
@@ -284,7 +323,10 @@ impl<'a> Flow<'a> {
     fn list_table(&mut self, since: Date, until: Date) -> Result<Vec<Row>, Error> {
         let profile = self.profile;
         let list = &profile.list;
-        let step = Step { name: "list", hosts: &[] };
+        let step = Step {
+            name: "list",
+            hosts: &[],
+        };
         for _ in 0..2 {
             self.browser.open(&list.url, step)?;
             match self.state()? {
@@ -292,7 +334,10 @@ impl<'a> Flow<'a> {
                 State::SignedOut => self.sign_in()?,
             }
         }
-        let mut values = Values { pattern: Some(list.dates.clone()), ..Values::default() };
+        let mut values = Values {
+            pattern: Some(list.dates.clone()),
+            ..Values::default()
+        };
         values.days.insert("since".to_owned(), since);
         values.days.insert("until".to_owned(), until);
         if let Some(form) = &list.form {
@@ -304,7 +349,10 @@ impl<'a> Flow<'a> {
         let mut rows = self.rows_of_page()?;
         self.keep_skeleton("list");
         while let Some(paging) = &list.paging {
-            let more = self.browser.page().is_some_and(|page| page.form(&paging.by).is_some());
+            let more = self
+                .browser
+                .page()
+                .is_some_and(|page| page.form(&paging.by).is_some());
             if !more || list.cap.is_some_and(|cap| rows.len() >= cap) {
                 break;
             }
@@ -320,7 +368,13 @@ impl<'a> Flow<'a> {
 
     fn rows_of_page(&self) -> Result<Vec<Row>, Error> {
         let list = &self.profile.list;
-        let (Rows::Table { rows: selector, values }, Some(page)) = (&list.rows, self.browser.page())
+        let (
+            Rows::Table {
+                rows: selector,
+                values,
+            },
+            Some(page),
+        ) = (&list.rows, self.browser.page())
         else {
             return Ok(Vec::new());
         };
@@ -336,12 +390,24 @@ impl<'a> Flow<'a> {
             let cell = |name: &str| {
                 cells.get(name).cloned().ok_or_else(|| {
                     let css = values.get(name).map_or("", |css| css.text.as_str());
-                    self.changed("list", format!("{name} at `{css}` in a row of `{}`", selector.text))
+                    self.changed(
+                        "list",
+                        format!("{name} at `{css}` in a row of `{}`", selector.text),
+                    )
                 })
             };
-            rows.push(self.row(cell("number")?, &cell("date")?, cell("amount")?, &cells, BTreeMap::new())?);
+            rows.push(self.row(
+                cell("number")?,
+                &cell("date")?,
+                cell("amount")?,
+                &cells,
+                BTreeMap::new(),
+            )?);
         }
-        let empty = list.empty.as_ref().is_some_and(|text| document.visible_text().contains(text));
+        let empty = list
+            .empty
+            .as_ref()
+            .is_some_and(|text| document.visible_text().contains(text));
         if rows.is_empty() && !empty {
             return Err(self.changed("list", format!("rows at `{}`", selector.text)));
         }
@@ -351,12 +417,27 @@ impl<'a> Flow<'a> {
     fn list_json(&mut self) -> Result<Vec<Row>, Error> {
         let profile = self.profile;
         let list = &profile.list;
-        let Rows::Json { method, body, pointer, values } = &list.rows else { return Ok(Vec::new()) };
-        let step = Step { name: "list", hosts: &[] };
+        let Rows::Json {
+            method,
+            body,
+            pointer,
+            values,
+        } = &list.rows
+        else {
+            return Ok(Vec::new());
+        };
+        let step = Step {
+            name: "list",
+            hosts: &[],
+        };
         for _ in 0..2 {
             self.fetch_token()?;
             let request = match body {
-                Some(body) => Request::post(list.url.clone(), "application/json", body.clone().into_bytes()),
+                Some(body) => Request::post(
+                    list.url.clone(),
+                    "application/json",
+                    body.clone().into_bytes(),
+                ),
                 None => Request::new(*method, list.url.clone()),
             };
             self.browser.go(request, step, true)?;
@@ -365,14 +446,18 @@ impl<'a> Flow<'a> {
                 State::SignedOut => self.sign_in()?,
             }
         }
-        let Some(page) = self.browser.page() else { return Ok(Vec::new()) };
+        let Some(page) = self.browser.page() else {
+            return Ok(Vec::new());
+        };
         let text = page.text();
         let array = json_array(&text, pointer)
             .ok_or_else(|| self.changed("list", format!("a JSON array at `{pointer}`")))?;
         let mut rows = Vec::new();
         for object in array {
-            let fields: BTreeMap<String, String> =
-                object.iter().map(|(name, value)| (name.clone(), raw_text(value))).collect();
+            let fields: BTreeMap<String, String> = object
+                .iter()
+                .map(|(name, value)| (name.clone(), raw_text(value)))
+                .collect();
             let cells: BTreeMap<&str, String> = values
                 .iter()
                 .filter_map(|(name, field)| Some((name.as_str(), fields.get(field)?.clone())))
@@ -382,7 +467,13 @@ impl<'a> Flow<'a> {
                     self.changed("list", format!("field `{}` of a row", values[name]))
                 })
             };
-            rows.push(self.row(cell("number")?, &cell("date")?, cell("amount")?, &cells, fields.clone())?);
+            rows.push(self.row(
+                cell("number")?,
+                &cell("date")?,
+                cell("amount")?,
+                &cells,
+                fields.clone(),
+            )?);
         }
         Ok(rows)
     }
@@ -406,9 +497,15 @@ impl<'a> Flow<'a> {
         Ok(Row {
             number,
             date,
-            account: cells.get("account").filter(|account| !account.is_empty()).cloned(),
+            account: cells
+                .get("account")
+                .filter(|account| !account.is_empty())
+                .cloned(),
             amount,
-            currency: cells.get("currency").cloned().unwrap_or_else(|| list.currency.clone()),
+            currency: cells
+                .get("currency")
+                .cloned()
+                .unwrap_or_else(|| list.currency.clone()),
             due: cells.get("due").and_then(|due| list.dates.parse(due)),
             fields,
         })
@@ -434,13 +531,20 @@ impl<'a> Flow<'a> {
 
     fn fetch_token(&mut self) -> Result<(), Error> {
         let profile = self.profile;
-        let Some(token) = profile.token.as_ref().filter(|_| !self.has_token) else { return Ok(()) };
-        let step = Step { name: "token", hosts: &[] };
+        let Some(token) = profile.token.as_ref().filter(|_| !self.has_token) else {
+            return Ok(());
+        };
+        let step = Step {
+            name: "token",
+            hosts: &[],
+        };
         let page = self.browser.open(&token.url, step)?;
         let value = page.header(&token.header).map(str::to_owned);
         if let Some(value) = value {
             self.redactor.learn(&value);
-            self.browser.headers.retain(|(name, _)| *name != token.header);
+            self.browser
+                .headers
+                .retain(|(name, _)| *name != token.header);
             self.browser.headers.push((token.header.clone(), value));
             self.has_token = true;
             return Ok(());
@@ -454,7 +558,9 @@ impl<'a> Flow<'a> {
 
     /// What the open page is: good, for people who are signed out, or a challenge.
     fn state(&self) -> Result<State, Error> {
-        let Some(page) = self.browser.page() else { return Ok(State::Good) };
+        let Some(page) = self.browser.page() else {
+            return Ok(State::Good);
+        };
         // Signed out first: the sign-in page of a walled portal shows its captcha too.
         if let Some(sign) = self.profile.signed_out.on(page) {
             tracing::debug!(sign, "signed out");
@@ -473,7 +579,9 @@ impl<'a> Flow<'a> {
     }
 
     fn shows(&self, markers: &crate::profile::Markers) -> bool {
-        self.browser.page().is_some_and(|page| markers.on(page).is_some())
+        self.browser
+            .page()
+            .is_some_and(|page| markers.on(page).is_some())
     }
 
     fn keep_skeleton(&mut self, step: &str) {
@@ -492,7 +600,10 @@ impl<'a> Flow<'a> {
             ..Values::default()
         };
         values.texts.insert("number".to_owned(), row.number.clone());
-        values.texts.insert("account".to_owned(), row.account.clone().unwrap_or_default());
+        values.texts.insert(
+            "account".to_owned(),
+            row.account.clone().unwrap_or_default(),
+        );
         values.days.insert("date".to_owned(), row.date);
         values
     }
@@ -502,11 +613,18 @@ impl<'a> Flow<'a> {
     }
 
     fn changed(&self, step: &str, missing: String) -> Error {
-        Error::Changed { step: step.to_owned(), missing, evidence: None }
+        Error::Changed {
+            step: step.to_owned(),
+            missing,
+            evidence: None,
+        }
     }
 
     fn person(&self, what: &str) -> Error {
-        Error::Person { account: self.account.to_owned(), what: what.to_owned() }
+        Error::Person {
+            account: self.account.to_owned(),
+            what: what.to_owned(),
+        }
     }
 }
 

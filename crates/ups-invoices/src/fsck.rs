@@ -32,7 +32,10 @@ pub fn run(intake: &mut Intake<'_>, repair: bool) -> Result<Vec<Fault>, Error> {
         fault("ledger.db", &verdict, None);
     }
     let archive = intake.archive.clone();
-    let failed = |source| Error::Archive { path: archive.full(""), source };
+    let failed = |source| Error::Archive {
+        path: archive.full(""),
+        source,
+    };
     let (files, parts) = archive.files().map_err(failed)?;
     for part in parts {
         let done = if repair {
@@ -45,15 +48,23 @@ pub fn run(intake: &mut Intake<'_>, repair: bool) -> Result<Vec<Fault>, Error> {
     }
     let mut known = BTreeSet::new();
     for document in intake.ledger.documents(None)? {
-        let Some(path) = document.path.filter(|_| document.state == "stored") else { continue };
+        let Some(path) = document.path.filter(|_| document.state == "stored") else {
+            continue;
+        };
         let found = archive.sha256(&path).map_err(failed)?;
         if found != document.sha256 {
-            let what = if found.is_none() { "missing" } else { "differs from its sha256" };
+            let what = if found.is_none() {
+                "missing"
+            } else {
+                "differs from its sha256"
+            };
             let done = if repair {
                 if found.is_some() {
                     set_aside(intake, &path)?;
                 }
-                intake.ledger.set_state(document.invoice, document.format, "listed", None)?;
+                intake
+                    .ledger
+                    .set_state(document.invoice, document.format, "listed", None)?;
                 Some("to be fetched again")
             } else {
                 None
@@ -66,7 +77,11 @@ pub fn run(intake: &mut Intake<'_>, repair: bool) -> Result<Vec<Fault>, Error> {
         if known.contains(&path) || path.ends_with(".aside") {
             continue;
         }
-        let done = if repair { Some(adopt(intake, &path)?) } else { None };
+        let done = if repair {
+            Some(adopt(intake, &path)?)
+        } else {
+            None
+        };
         fault(&path, "not in the ledger", done.as_deref());
     }
     Ok(faults)
@@ -81,13 +96,14 @@ fn adopt(intake: &mut Intake<'_>, path: &str) -> Result<String, Error> {
         && let Ok(key) = key_of(part, path, |_| "files".to_owned())
     {
         let same = intake.ledger.by_number(&key.number)?;
-        let key = same.iter().find(|known| known.date == key.date).map_or(key.clone(), |known| {
-            crate::ledger::InvoiceKey {
+        let key = same
+            .iter()
+            .find(|known| known.date == key.date)
+            .map_or(key.clone(), |known| crate::ledger::InvoiceKey {
                 profile: known.profile.clone(),
                 account: known.account.clone(),
                 ..key.clone()
-            }
-        });
+            });
         let taken = intake.take(&key, &read, part, &bytes, None, &Origin::default())?;
         if let Taken::Stored { path: stored, .. } = taken {
             if stored != path {

@@ -30,8 +30,12 @@ pub struct Outcome {
 
 /// Takes in files and directories; what cannot be taken is reported, and the rest goes on.
 pub fn run(paths: &[PathBuf], settings: &Settings, intake: &mut Intake<'_>) -> Outcome {
-    let mut outcome =
-        Outcome { exit: Exit::Done, stored: Vec::new(), known: 0, waiting: Vec::new() };
+    let mut outcome = Outcome {
+        exit: Exit::Done,
+        stored: Vec::new(),
+        known: 0,
+        waiting: Vec::new(),
+    };
     let failed = |path: &Path, error: &Error, outcome: &mut Outcome| {
         tracing::error!(file = %Escaped::path(path), "{}", chain(error));
         if let Some(hint) = error.hint() {
@@ -43,7 +47,14 @@ pub fn run(paths: &[PathBuf], settings: &Settings, intake: &mut Intake<'_>) -> O
         let files = match files_of(path) {
             Ok(files) => files,
             Err(source) => {
-                failed(path, &Error::Archive { path: path.clone(), source }, &mut outcome);
+                failed(
+                    path,
+                    &Error::Archive {
+                        path: path.clone(),
+                        source,
+                    },
+                    &mut outcome,
+                );
                 continue;
             }
         };
@@ -68,10 +79,15 @@ fn take_file(
     intake: &mut Intake<'_>,
     outcome: &mut Outcome,
 ) -> Result<(), Error> {
-    let file = |source| Error::Archive { path: path.to_owned(), source };
+    let file = |source| Error::Archive {
+        path: path.to_owned(),
+        source,
+    };
     let size = std::fs::metadata(path).map_err(file)?.len();
     if size > LARGEST {
-        return Err(file(std::io::Error::other(format!("larger than {LARGEST} bytes"))));
+        return Err(file(std::io::Error::other(format!(
+            "larger than {LARGEST} bytes"
+        ))));
     }
     let bytes = std::fs::read(path).map_err(file)?;
     let digest = crate::hex(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &bytes).as_ref());
@@ -79,11 +95,20 @@ fn take_file(
         outcome.known += 1;
         return Ok(());
     }
-    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let origin = Origin { url: path.to_string_lossy().into_owned(), leaf: None };
+    let name = path
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned();
+    let origin = Origin {
+        url: path.to_string_lossy().into_owned(),
+        leaf: None,
+    };
     if Looks::at(&bytes) == Looks::Zip {
-        let entries = document::unzip(&bytes)
-            .map_err(|source| Error::Document { name: name.clone(), source })?;
+        let entries = document::unzip(&bytes).map_err(|source| Error::Document {
+            name: name.clone(),
+            source,
+        })?;
         for (entry, bytes) in entries {
             take_bytes(&entry, &bytes, settings, intake, &origin, outcome)?;
         }
@@ -100,11 +125,17 @@ fn take_bytes(
     origin: &Origin,
     outcome: &mut Outcome,
 ) -> Result<(), Error> {
-    let refused = |source| Error::Document { name: name.to_owned(), source };
+    let refused = |source| Error::Document {
+        name: name.to_owned(),
+        source,
+    };
     let format = match Looks::at(bytes) {
         Looks::Like(format) => format,
         other => {
-            let source = DocumentError::Other { wanted: "CSV, XML or PDF", found: other.words() };
+            let source = DocumentError::Other {
+                wanted: "CSV, XML or PDF",
+                found: other.words(),
+            };
             return Err(refused(source));
         }
     };
@@ -112,7 +143,10 @@ fn take_bytes(
     for part in &read.parts {
         let profile_of = |account: &str| {
             let mine = |number: &String| number.trim_start_matches('0') == account;
-            let owner = settings.accounts.iter().find(|a| a.numbers.iter().any(mine));
+            let owner = settings
+                .accounts
+                .iter()
+                .find(|a| a.numbers.iter().any(mine));
             owner.map_or("files".to_owned(), |account| account.profile.clone())
         };
         let mut key = key_of(part, name, profile_of).map_err(refused)?;
@@ -158,13 +192,17 @@ fn files_of(path: &Path) -> std::io::Result<Vec<(PathBuf, bool)>> {
         let name = entry.file_name().to_string_lossy().into_owned();
         let temporary = name.starts_with('.')
             || name.ends_with('~')
-            || [".part", ".tmp", ".crdownload", ".filepart"].iter().any(|end| name.ends_with(end));
+            || [".part", ".tmp", ".crdownload", ".filepart"]
+                .iter()
+                .any(|end| name.ends_with(end));
         if entry.path().is_file() && !temporary {
             files.push((entry.path(), true));
         }
     }
     files.sort_by_key(|(path, _)| {
-        let pdf = path.extension().is_some_and(|ext| ext.eq_ignore_ascii_case("pdf"));
+        let pdf = path
+            .extension()
+            .is_some_and(|ext| ext.eq_ignore_ascii_case("pdf"));
         (pdf, path.clone())
     });
     Ok(files)
@@ -174,6 +212,8 @@ fn files_of(path: &Path) -> std::io::Result<Vec<(PathBuf, bool)>> {
 /// writing, and is taken at once.
 fn has_settled(path: &Path, settle: Duration) -> bool {
     let modified = std::fs::metadata(path).and_then(|facts| facts.modified());
-    let age = modified.ok().and_then(|time| SystemTime::now().duration_since(time).ok());
+    let age = modified
+        .ok()
+        .and_then(|time| SystemTime::now().duration_since(time).ok());
     age.is_some_and(|age| age >= settle)
 }

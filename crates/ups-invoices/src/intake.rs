@@ -76,7 +76,11 @@ impl Intake<'_> {
             .collect();
         if self.dry_run {
             let path = self.names.path(key, read.format, 1);
-            return Ok(Taken::Stored { path, restated: false, failed });
+            return Ok(Taken::Stored {
+                path,
+                restated: false,
+                failed,
+            });
         }
         let now = self.now.to_string();
         let facts = InvoiceFacts {
@@ -86,7 +90,11 @@ impl Intake<'_> {
             amount: part.amount.or(part.net),
             due: part.due,
         };
-        let facts = if read.format == Format::Pdf { InvoiceFacts::default() } else { facts };
+        let facts = if read.format == Format::Pdf {
+            InvoiceFacts::default()
+        } else {
+            facts
+        };
         let (invoice, _) = self.ledger.note_invoice(key, &facts, &now)?;
         let known = self.ledger.document(invoice, read.format)?;
         let revision = match &known {
@@ -96,17 +104,27 @@ impl Intake<'_> {
                 if present && (same || read.format == Format::Pdf) {
                     return Ok(Taken::Known);
                 }
-                if same || !present { known.revision } else { known.revision + 1 }
+                if same || !present {
+                    known.revision
+                } else {
+                    known.revision + 1
+                }
             }
             Some(known) => known.revision,
             None => 1,
         };
         let mut path = self.names.path(key, read.format, revision);
         if self.ledger.path_taken(&path, invoice)? {
-            let with_account = InvoiceKey { number: format!("{}_{}", key.number, key.account), ..key.clone() };
+            let with_account = InvoiceKey {
+                number: format!("{}_{}", key.number, key.account),
+                ..key.clone()
+            };
             path = self.names.path(&with_account, read.format, revision);
         }
-        let write = |error| Error::Archive { path: self.archive.full(&path), source: error };
+        let write = |error| Error::Archive {
+            path: self.archive.full(&path),
+            source: error,
+        };
         self.archive.write(&path, bytes).map_err(write)?;
         let new = NewDocument {
             path: path.clone(),
@@ -123,7 +141,10 @@ impl Intake<'_> {
         };
         self.ledger.store(invoice, read.format, revision, &new)?;
         if revision > 1 {
-            let text = format!("invoice {} of {} was restated: {path}", key.number, key.date);
+            let text = format!(
+                "invoice {} of {} was restated: {path}",
+                key.number, key.date
+            );
             self.ledger.raise("restated", &path, &text, &now)?;
         }
         for finding in &failed {
@@ -134,7 +155,11 @@ impl Intake<'_> {
             let unique = format!("{path} {} {}", finding.check, finding.detail);
             self.ledger.raise("mismatch", &unique, &text, &now)?;
         }
-        Ok(Taken::Stored { path, restated: revision > 1, failed })
+        Ok(Taken::Stored {
+            path,
+            restated: revision > 1,
+            failed,
+        })
     }
 
     /// Looks for a file that was renamed into place by a run that was killed before it wrote the
@@ -177,29 +202,36 @@ impl Intake<'_> {
             Format::Pdf => return Ok(None),
         };
         let listings = self.ledger.by_number(&key.number)?;
-        let Some(invoice) = listings.iter().find(|l| {
-            l.profile == key.profile && l.account == key.account && l.date == key.date
-        }) else {
+        let Some(invoice) = listings
+            .iter()
+            .find(|l| l.profile == key.profile && l.account == key.account && l.date == key.date)
+        else {
             return Ok(None);
         };
         let document = self.ledger.document(invoice.id, other)?;
-        let path = document.filter(|d| d.state == "stored").and_then(|d| d.path);
+        let path = document
+            .filter(|d| d.state == "stored")
+            .and_then(|d| d.path);
         let Some(bytes) = path.and_then(|path| std::fs::read(self.archive.full(&path)).ok()) else {
             return Ok(None);
         };
         // A stored file that no longer reads is fsck's to report.
         let read = document::read(&bytes, other, self.map, &invoice.currency).ok();
         Ok(read.and_then(|read| {
-            read.parts.into_iter().find(|p| p.number.as_deref().is_none_or(|n| n == key.number))
+            read.parts
+                .into_iter()
+                .find(|p| p.number.as_deref().is_none_or(|n| n == key.number))
         }))
     }
 
     fn is_intact(&self, document: &Document) -> Result<bool, Error> {
-        let Some(path) = &document.path else { return Ok(false) };
-        let found = self
-            .archive
-            .sha256(path)
-            .map_err(|source| Error::Archive { path: self.archive.full(path), source })?;
+        let Some(path) = &document.path else {
+            return Ok(false);
+        };
+        let found = self.archive.sha256(path).map_err(|source| Error::Archive {
+            path: self.archive.full(path),
+            source,
+        })?;
         Ok(found.is_some() && found == document.sha256)
     }
 }
@@ -211,7 +243,10 @@ pub fn key_of(
     profile_of: impl Fn(&str) -> String,
 ) -> Result<InvoiceKey, DocumentError> {
     let named = document::facts_of_name(name);
-    let number = part.number.clone().or_else(|| named.as_ref().map(|(number, _)| number.clone()));
+    let number = part
+        .number
+        .clone()
+        .or_else(|| named.as_ref().map(|(number, _)| number.clone()));
     let date: Option<Date> = part.date.or(named.map(|(_, date)| date));
     match (number.filter(|number| !number.is_empty()), date) {
         (Some(number), Some(date)) => {
@@ -220,7 +255,8 @@ pub fn key_of(
             Ok(InvoiceKey::new(&profile_of(bare), &account, &number, date))
         }
         _ => Err(DocumentError::NotAsked(
-            "neither the file nor its name tells number and date (Invoice_<number>_<MMDDYY>)".to_owned(),
+            "neither the file nor its name tells number and date (Invoice_<number>_<MMDDYY>)"
+                .to_owned(),
         )),
     }
 }

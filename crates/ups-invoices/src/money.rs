@@ -86,7 +86,10 @@ pub fn parse_listed(text: &str, exponent: u8) -> Result<i64, AmountError> {
         || trimmed.ends_with('-')
         || trimmed.to_ascii_uppercase().ends_with("CR");
     let outside = |c: char| !(c.is_ascii_digit() || c == '-' || c == '.');
-    let core = trimmed.trim_matches(outside).trim_end_matches('-').trim_end_matches(outside);
+    let core = trimmed
+        .trim_matches(outside)
+        .trim_end_matches('-')
+        .trim_end_matches(outside);
     let (minus, core) = match core.strip_prefix('-') {
         Some(rest) => (true, rest.trim_start_matches(outside)),
         None => (false, core),
@@ -118,12 +121,18 @@ pub fn sign_evidence(text: &[u8], exponent: u8) -> SignEvidence {
             _ => {}
         }
     }
-    let Some((at, sign)) = last else { return SignEvidence::Silent };
+    let Some((at, sign)) = last else {
+        return SignEvidence::Silent;
+    };
     let other = if sign == Point { Comma } else { Point };
     match (points, commas) {
         (1, 0) | (0, 1) => {
             let after = text[at + 1..].iter().filter(|b| b.is_ascii_digit()).count();
-            let whole: Vec<u8> = text[..at].iter().copied().filter(u8::is_ascii_digit).collect();
+            let whole: Vec<u8> = text[..at]
+                .iter()
+                .copied()
+                .filter(u8::is_ascii_digit)
+                .collect();
             let could_group =
                 after == 3 && (1..=3).contains(&whole.len()) && whole.first() != Some(&b'0');
             if could_group && exponent != 3 {
@@ -200,7 +209,12 @@ impl<'a> Digits<'a> {
         if !fraction.iter().all(u8::is_ascii_digit) || !grouped_by_threes(whole, sign.group()) {
             return Err(AmountError::NotANumber);
         }
-        Ok(Self { negative, whole, fraction, group: sign.group() })
+        Ok(Self {
+            negative,
+            whole,
+            fraction,
+            group: sign.group(),
+        })
     }
 
     fn to_minor(&self, exponent: u8) -> Result<i64, AmountError> {
@@ -209,7 +223,12 @@ impl<'a> Digits<'a> {
         if surplus.iter().any(|&b| b != b'0') {
             return Err(AmountError::TooPrecise(exponent));
         }
-        let digits = self.whole.iter().filter(|&&b| b != self.group).chain(kept).copied();
+        let digits = self
+            .whole
+            .iter()
+            .filter(|&&b| b != self.group)
+            .chain(kept)
+            .copied();
         let padding = std::iter::repeat_n(b'0', wanted - kept.len());
         let mut minor = 0_i64;
         for digit in digits.chain(padding) {
@@ -217,15 +236,25 @@ impl<'a> Digits<'a> {
             // Built on the side of its sign, so that i64::MIN is reachable and nothing wraps.
             minor = minor
                 .checked_mul(10)
-                .and_then(|m| if self.negative { m.checked_sub(digit) } else { m.checked_add(digit) })
+                .and_then(|m| {
+                    if self.negative {
+                        m.checked_sub(digit)
+                    } else {
+                        m.checked_add(digit)
+                    }
+                })
                 .ok_or(AmountError::Overflow)?;
         }
         Ok(minor)
     }
 
     fn shortest(&self) -> String {
-        let whole: String =
-            self.whole.iter().filter(|&&b| b != self.group).map(|&b| char::from(b)).collect();
+        let whole: String = self
+            .whole
+            .iter()
+            .filter(|&&b| b != self.group)
+            .map(|&b| char::from(b))
+            .collect();
         let whole = whole.trim_start_matches('0');
         let fraction: String = self.fraction.iter().map(|&b| char::from(b)).collect();
         let fraction = fraction.trim_end_matches('0');
@@ -290,15 +319,24 @@ mod tests {
             ("1200.50", 0, AmountError::TooPrecise(0)),
             ("92233720368547758.08", 2, AmountError::Overflow),
         ] {
-            assert_eq!(parse(text.as_bytes(), exponent, Point), Err(error), "{text}");
+            assert_eq!(
+                parse(text.as_bytes(), exponent, Point),
+                Err(error),
+                "{text}"
+            );
         }
     }
 
     #[test]
     fn listed_amounts_know_credits() {
-        for (text, minor) in
-            [("($12.34)", -1234), ("$1,200.00", 120_000), ("-$3.00", -300), ("USD 7.10", 710), ("4.00-", -400), ("5.00 CR", -500)]
-        {
+        for (text, minor) in [
+            ("($12.34)", -1234),
+            ("$1,200.00", 120_000),
+            ("-$3.00", -300),
+            ("USD 7.10", 710),
+            ("4.00-", -400),
+            ("5.00 CR", -500),
+        ] {
             assert_eq!(parse_listed(text, 2), Ok(minor), "{text}");
         }
         assert!(parse_listed("pending", 2).is_err());
@@ -323,10 +361,18 @@ mod tests {
 
     #[test]
     fn decimals_have_one_shortest_form() {
-        for (text, sign, normal) in
-            [("5.0", Point, "5"), ("5,10", Comma, "5.1"), ("-0.00", Point, "0"), ("007", Point, "7"), (".50", Point, "0.5")]
-        {
-            assert_eq!(normal_decimal(text.as_bytes(), sign).as_deref(), Ok(normal), "{text}");
+        for (text, sign, normal) in [
+            ("5.0", Point, "5"),
+            ("5,10", Comma, "5.1"),
+            ("-0.00", Point, "0"),
+            ("007", Point, "7"),
+            (".50", Point, "0.5"),
+        ] {
+            assert_eq!(
+                normal_decimal(text.as_bytes(), sign).as_deref(),
+                Ok(normal),
+                "{text}"
+            );
         }
     }
 

@@ -39,7 +39,9 @@ pub enum Refused {
         url: String,
     },
     /// A host that the profile does not list for this step.
-    #[error("{step}: points to {url}, and the profile does not allow that host: refused before anything was sent")]
+    #[error(
+        "{step}: points to {url}, and the profile does not allow that host: refused before anything was sent"
+    )]
     ForeignHost {
         /// What was being done.
         step: String,
@@ -74,8 +76,10 @@ impl Policy {
     pub fn check(&self, request: &Request, step: &str, hosts: &[String]) -> Result<(), Refused> {
         self.check_address(&request.url, step, hosts)?;
         let path = request.url.path();
-        let allowed =
-            self.allow.iter().any(|allow| allow.method == request.method && allow.path.is_match(path));
+        let allowed = self
+            .allow
+            .iter()
+            .any(|allow| allow.method == request.method && allow.path.is_match(path));
         if allowed {
             return Ok(());
         }
@@ -114,12 +118,22 @@ mod tests {
         let policy = Policy {
             hosts: vec!["www.portal.test".to_owned(), "apps.portal.test".to_owned()],
             allow: vec![
-                Allow { method: Method::Get, path: Regex::new("^/ebilling/").unwrap() },
-                Allow { method: Method::Post, path: Regex::new("^/login$").unwrap() },
+                Allow {
+                    method: Method::Get,
+                    path: Regex::new("^/ebilling/").unwrap(),
+                },
+                Allow {
+                    method: Method::Post,
+                    path: Regex::new("^/login$").unwrap(),
+                },
             ],
         };
         let hosts: Vec<String> = step_hosts.iter().map(|host| (*host).to_owned()).collect();
-        policy.check(&Request::new(method, Url::parse(url).unwrap()), "step", &hosts)
+        policy.check(
+            &Request::new(method, Url::parse(url).unwrap()),
+            "step",
+            &hosts,
+        )
     }
 
     #[test]

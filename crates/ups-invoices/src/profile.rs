@@ -27,7 +27,10 @@ use crate::xml::XmlMap;
 /// Profiles that come with the program.
 const BUILT_IN: [(&str, &str); 2] = [
     ("ups-classic", include_str!("../profiles/ups-classic.toml")),
-    ("ups-billing-center", include_str!("../profiles/ups-billing-center.toml")),
+    (
+        "ups-billing-center",
+        include_str!("../profiles/ups-billing-center.toml"),
+    ),
 ];
 
 /// A selector and how it was written.
@@ -55,18 +58,29 @@ impl Markers {
         if self.status.contains(&page.status) {
             return Some(format!("status {}", page.status));
         }
-        if let Some(path) = self.paths.iter().find(|path| path.is_match(page.url.path())) {
+        if let Some(path) = self
+            .paths
+            .iter()
+            .find(|path| path.is_match(page.url.path()))
+        {
             return Some(format!("a page under {path}"));
         }
         if !page.is_html() {
             return None;
         }
         let document = page.document();
-        if let Some(css) = self.selectors.iter().find(|c| document.select(&c.selector).next().is_some()) {
+        if let Some(css) = self
+            .selectors
+            .iter()
+            .find(|c| document.select(&c.selector).next().is_some())
+        {
             return Some(format!("element {}", css.text));
         }
         let visible = document.visible_text();
-        self.text.iter().find(|text| visible.contains(text.as_str())).map(|t| format!("\"{t}\""))
+        self.text
+            .iter()
+            .find(|text| visible.contains(text.as_str()))
+            .map(|t| format!("\"{t}\""))
     }
 }
 
@@ -102,7 +116,9 @@ impl FormFill {
     /// Whether any value is the password or a code.
     #[must_use]
     pub fn has_secret(&self) -> bool {
-        self.fill.iter().any(|(_, t)| t.uses("password") || t.uses("totp"))
+        self.fill
+            .iter()
+            .any(|(_, t)| t.uses("password") || t.uses("totp"))
     }
 
     /// Whether a code is asked for.
@@ -218,7 +234,10 @@ pub struct Profile {
 /// Names of all profiles: built in, and in `directory`.
 #[must_use]
 pub fn names(directory: &Path) -> Vec<String> {
-    let mut names: Vec<String> = BUILT_IN.iter().map(|(name, _)| (*name).to_owned()).collect();
+    let mut names: Vec<String> = BUILT_IN
+        .iter()
+        .map(|(name, _)| (*name).to_owned())
+        .collect();
     if let Ok(entries) = std::fs::read_dir(directory) {
         for entry in entries.flatten() {
             let name = entry.file_name().to_string_lossy().into_owned();
@@ -239,10 +258,14 @@ pub fn text_of(name: &str, directory: &Path) -> Result<(PathBuf, String), Config
         Ok(text) => Ok((path, text)),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             match BUILT_IN.iter().find(|(known, _)| *known == name) {
-                Some((_, text)) => {
-                    Ok((PathBuf::from(format!("{name}.toml (built in)")), (*text).to_owned()))
-                }
-                None => Err(ConfigError::Read { path, source: error }),
+                Some((_, text)) => Ok((
+                    PathBuf::from(format!("{name}.toml (built in)")),
+                    (*text).to_owned(),
+                )),
+                None => Err(ConfigError::Read {
+                    path,
+                    source: error,
+                }),
             }
         }
         Err(source) => Err(ConfigError::Read { path, source }),
@@ -266,8 +289,11 @@ pub fn parse(name: &str, path: &Path, text: String) -> Result<Profile, ConfigErr
     for (format, download) in &raw.download {
         downloads.insert(*format, compile.download(download, &policy)?);
     }
-    let login =
-        raw.login.iter().map(|step| compile.login(step, &policy)).collect::<Result<_, _>>()?;
+    let login = raw
+        .login
+        .iter()
+        .map(|step| compile.login(step, &policy))
+        .collect::<Result<_, _>>()?;
     compile.address(&raw.list.url, &policy)?;
     let token = match &raw.token {
         None => None,
@@ -279,14 +305,23 @@ pub fn parse(name: &str, path: &Path, text: String) -> Result<Profile, ConfigErr
     let xml = match &raw.xml {
         None => XmlMap::known_paths(),
         Some(xml) => {
-            let entries = xml.map.get_ref().iter().map(|(k, v)| (k.as_str(), v.as_str()));
+            let entries = xml
+                .map
+                .get_ref()
+                .iter()
+                .map(|(k, v)| (k.as_str(), v.as_str()));
             XmlMap::new(entries).map_err(|why| loaded.error_at(xml.map.span(), why))?
         }
     };
     Ok(Profile {
         name: name.to_owned(),
         login,
-        session_headers: raw.session.headers.iter().map(|h| h.to_ascii_lowercase()).collect(),
+        session_headers: raw
+            .session
+            .headers
+            .iter()
+            .map(|h| h.to_ascii_lowercase())
+            .collect(),
         token,
         list,
         downloads,
@@ -295,7 +330,10 @@ pub fn parse(name: &str, path: &Path, text: String) -> Result<Profile, ConfigErr
         challenge: compile.markers(&raw.challenge)?,
         xml,
         delay: raw.rate.delay.map_or(Duration::from_secs(3), |span| span.0),
-        jitter: raw.rate.jitter.map_or(Duration::from_secs(1), |span| span.0),
+        jitter: raw
+            .rate
+            .jitter
+            .map_or(Duration::from_secs(1), |span| span.0),
         max_requests: raw.rate.max_requests.unwrap_or(400),
         policy,
         text,
@@ -477,14 +515,24 @@ impl Compile<'_> {
                     let reason = "a path pattern begins with ^, or it would match anywhere";
                     return Err(self.loaded.error_at(allow.path.span(), reason));
                 }
-                Ok(Allow { method: allow.method, path })
+                Ok(Allow {
+                    method: allow.method,
+                    path,
+                })
             })
             .collect::<Result<_, _>>()?;
-        Ok(Policy { hosts: hosts.clone(), allow })
+        Ok(Policy {
+            hosts: hosts.clone(),
+            allow,
+        })
     }
 
     fn login(&self, raw: &RawLogin, policy: &Policy) -> Result<LoginStep, ConfigError> {
-        let goto = raw.goto.as_ref().map(|goto| self.address(goto, policy)).transpose()?;
+        let goto = raw
+            .goto
+            .as_ref()
+            .map(|goto| self.address(goto, policy))
+            .transpose()?;
         for host in &raw.hosts {
             if !policy.hosts.contains(host.get_ref()) {
                 let reason = "this host is not among [site] hosts";
@@ -495,7 +543,11 @@ impl Compile<'_> {
             name: raw.name.clone(),
             goto,
             form: self.form_fill(raw.form.as_ref(), &raw.fill, raw.submit.as_ref())?,
-            hosts: raw.hosts.iter().map(|host| host.get_ref().clone()).collect(),
+            hosts: raw
+                .hosts
+                .iter()
+                .map(|host| host.get_ref().clone())
+                .collect(),
             expect: raw.expect.as_ref().map(|css| self.css(css)).transpose()?,
             refused: self.markers(&raw.refused)?,
         })
@@ -509,7 +561,10 @@ impl Compile<'_> {
                 return Err(self.loaded.error_at(raw.values.span(), reason));
             }
         }
-        if let Some((name, at)) = values.iter().find(|(n, _)| !ROW_VALUES.contains(&n.as_str())) {
+        if let Some((name, at)) = values
+            .iter()
+            .find(|(n, _)| !ROW_VALUES.contains(&n.as_str()))
+        {
             let reason = format!("no value `{name}`; there are {}", ROW_VALUES.join(", "));
             return Err(self.loaded.error_at(at.span(), reason));
         }
@@ -525,7 +580,10 @@ impl Compile<'_> {
                 method: raw.method.unwrap_or(Method::Get),
                 body: raw.body.clone(),
                 pointer: raw.rows.get_ref().clone(),
-                values: values.iter().map(|(n, f)| (n.clone(), f.get_ref().clone())).collect(),
+                values: values
+                    .iter()
+                    .map(|(n, f)| (n.clone(), f.get_ref().clone()))
+                    .collect(),
             },
         };
         let paging = match &raw.paging {
@@ -577,9 +635,21 @@ impl Compile<'_> {
             return Ok(None);
         };
         let by = match form.get_ref() {
-            RawForm { id: Some(id), name: None, has_field: None } => FormBy::Id(id.clone()),
-            RawForm { id: None, name: Some(name), has_field: None } => FormBy::Name(name.clone()),
-            RawForm { id: None, name: None, has_field: Some(f) } => FormBy::HasField(f.clone()),
+            RawForm {
+                id: Some(id),
+                name: None,
+                has_field: None,
+            } => FormBy::Id(id.clone()),
+            RawForm {
+                id: None,
+                name: Some(name),
+                has_field: None,
+            } => FormBy::Name(name.clone()),
+            RawForm {
+                id: None,
+                name: None,
+                has_field: Some(f),
+            } => FormBy::HasField(f.clone()),
             _ => {
                 let reason = "a form is found by one of id, name, has_field";
                 return Err(self.loaded.error_at(form.span(), reason));
@@ -589,14 +659,26 @@ impl Compile<'_> {
             .iter()
             .map(|(field, value)| Ok((field.clone(), self.template(value)?)))
             .collect::<Result<_, ConfigError>>()?;
-        Ok(Some(FormFill { by, fill, submit: submit.cloned() }))
+        Ok(Some(FormFill {
+            by,
+            fill,
+            submit: submit.cloned(),
+        }))
     }
 
     fn markers(&self, raw: &RawMarkers) -> Result<Markers, ConfigError> {
         Ok(Markers {
             text: raw.text.clone(),
-            selectors: raw.selector.iter().map(|css| self.css(css)).collect::<Result<_, _>>()?,
-            paths: raw.path.iter().map(|path| self.regex(path)).collect::<Result<_, _>>()?,
+            selectors: raw
+                .selector
+                .iter()
+                .map(|css| self.css(css))
+                .collect::<Result<_, _>>()?,
+            paths: raw
+                .path
+                .iter()
+                .map(|path| self.regex(path))
+                .collect::<Result<_, _>>()?,
             status: raw.status.clone(),
         })
     }
@@ -636,7 +718,9 @@ mod tests {
 
     fn fault(edit: impl Fn(&str) -> String) -> String {
         let text = edit(BUILT_IN[0].1);
-        parse("x", Path::new("x.toml"), text).unwrap_err().to_string()
+        parse("x", Path::new("x.toml"), text)
+            .unwrap_err()
+            .to_string()
     }
 
     #[test]
@@ -650,7 +734,10 @@ mod tests {
     #[test]
     fn mistakes_have_file_line_and_column() {
         let error = fault(|text| text.replacen("rows = \"", "rows = \"[[", 1));
-        assert!(error.starts_with("x.toml:") && error.matches(':').count() >= 3, "{error}");
+        assert!(
+            error.starts_with("x.toml:") && error.matches(':').count() >= 3,
+            "{error}"
+        );
         let error = fault(|text| format!("{text}\n[surprise]\n"));
         assert!(error.contains("unknown field `surprise`"), "{error}");
         let error = fault(|text| text.replacen("path = \"^", "path = \"", 1));
@@ -659,7 +746,13 @@ mod tests {
         assert!(error.contains("no date pattern"), "{error}");
         let error = fault(|text| text.replacen("{password}", "{passwort}", 1));
         assert!(error.contains("passwort"), "{error}");
-        let error = fault(|text| text.replacen("goto = \"https://www.ups.com", "goto = \"http://www.ups.com", 1));
+        let error = fault(|text| {
+            text.replacen(
+                "goto = \"https://www.ups.com",
+                "goto = \"http://www.ups.com",
+                1,
+            )
+        });
         assert!(error.contains("not https"), "{error}");
     }
 }

@@ -58,9 +58,21 @@ impl Redactor {
 #[must_use]
 pub fn is_sensitive_name(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
-    ["passw", "pwd", "token", "csrf", "secret", "cookie", "authorization", "otp", "nonce", "ticket", "instance-id"]
-        .iter()
-        .any(|part| name.contains(part))
+    [
+        "passw",
+        "pwd",
+        "token",
+        "csrf",
+        "secret",
+        "cookie",
+        "authorization",
+        "otp",
+        "nonce",
+        "ticket",
+        "instance-id",
+    ]
+    .iter()
+    .any(|part| name.contains(part))
 }
 
 fn forms(secret: &str) -> Vec<String> {
@@ -72,12 +84,24 @@ fn forms(secret: &str) -> Vec<String> {
         text
     });
     let json = serde_json::to_string(secret).unwrap_or_default();
-    let json = json.trim_start_matches('"').strip_suffix('"').unwrap_or_default().to_owned();
-    let html = secret.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    let json = json
+        .trim_start_matches('"')
+        .strip_suffix('"')
+        .unwrap_or_default()
+        .to_owned();
+    let html = secret
+        .replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;");
     let mut forms = vec![
         secret.to_owned(),
         // encodeURIComponent leaves these as they are, forms do not.
-        percent.replace("%21", "!").replace("%27", "'").replace("%28", "(").replace("%29", ")").replace("%7E", "~"),
+        percent
+            .replace("%21", "!")
+            .replace("%27", "'")
+            .replace("%28", "(")
+            .replace("%29", ")")
+            .replace("%7E", "~"),
         plus.to_ascii_lowercase(),
         percent.to_ascii_lowercase(),
         plus,

@@ -43,8 +43,14 @@ pub fn group(entries: &[Entry], by: ReportBy) -> Vec<Group> {
                 ReportBy::Month => invoice.date.strftime("%Y-%m").to_string(),
                 ReportBy::Class => charge.class.clone(),
             };
-            let name = if name.is_empty() { "(none)".to_owned() } else { name };
-            let sum = sums.entry((name, invoice.currency.clone(), invoice.exponent)).or_default();
+            let name = if name.is_empty() {
+                "(none)".to_owned()
+            } else {
+                name
+            };
+            let sum = sums
+                .entry((name, invoice.currency.clone(), invoice.exponent))
+                .or_default();
             sum.0 = sum.0.saturating_add(charge.net);
             sum.1 += 1;
         }
@@ -70,8 +76,17 @@ pub fn group(entries: &[Entry], by: ReportBy) -> Vec<Group> {
 /// Prints a table.
 pub fn table(out: &mut impl Write, title: &str, groups: &[Group]) -> io::Result<()> {
     let name = |group: &Group| Escaped::text(&group.name).to_string();
-    let width = groups.iter().map(|g| name(g).chars().count()).max().unwrap_or(0).max(title.len());
-    writeln!(out, "{title:<width$}  {:>14} {:<3}  {:>9}", "net", "", "charges")?;
+    let width = groups
+        .iter()
+        .map(|g| name(g).chars().count())
+        .max()
+        .unwrap_or(0)
+        .max(title.len());
+    writeln!(
+        out,
+        "{title:<width$}  {:>14} {:<3}  {:>9}",
+        "net", "", "charges"
+    )?;
     for group in groups {
         writeln!(
             out,
@@ -90,7 +105,11 @@ pub fn table(out: &mut impl Write, title: &str, groups: &[Group]) -> io::Result<
     }
     for ((currency, exponent), (minor, charges)) in totals {
         let total = show(minor, exponent);
-        writeln!(out, "{:<width$}  {total:>14} {currency:<3}  {charges:>9}", "total")?;
+        writeln!(
+            out,
+            "{:<width$}  {total:>14} {currency:<3}  {charges:>9}",
+            "total"
+        )?;
     }
     Ok(())
 }
@@ -158,8 +177,16 @@ text { fill: var(--faint); font: 11px system-ui, sans-serif } line { stroke: var
 fn columns(page: &mut String, groups: &[&Group]) {
     const HEIGHT: f64 = 180.0;
     const WIDTH: f64 = 860.0;
-    let high = groups.iter().map(|group| group.minor.max(0)).max().unwrap_or(0);
-    let low = groups.iter().map(|group| group.minor.min(0)).min().unwrap_or(0);
+    let high = groups
+        .iter()
+        .map(|group| group.minor.max(0))
+        .max()
+        .unwrap_or(0);
+    let low = groups
+        .iter()
+        .map(|group| group.minor.min(0))
+        .min()
+        .unwrap_or(0);
     let range = size(high) + size(low);
     if range == 0.0 {
         return;
@@ -176,8 +203,11 @@ fn columns(page: &mut String, groups: &[&Group]) {
     for (index, group) in groups.iter().enumerate() {
         let x = step * f64::from(u32::try_from(index).unwrap_or(u32::MAX));
         let height = HEIGHT * size(group.minor) / range;
-        let (y, class) =
-            if group.minor < 0 { (zero, "credit") } else { (zero - height, "bar") };
+        let (y, class) = if group.minor < 0 {
+            (zero, "credit")
+        } else {
+            (zero - height, "bar")
+        };
         let _ = write!(
             page,
             "<rect class=\"{class}\" x=\"{:.1}\" y=\"{y:.1}\" width=\"{:.1}\" height=\"{height:.1}\"><title>{} {}</title></rect>",
@@ -199,10 +229,17 @@ fn columns(page: &mut String, groups: &[&Group]) {
 }
 
 fn bars(page: &mut String, groups: &[&Group]) {
-    let most = groups.iter().map(|group| size(group.minor)).fold(0.0, f64::max);
+    let most = groups
+        .iter()
+        .map(|group| size(group.minor))
+        .fold(0.0, f64::max);
     page.push_str("<table><tr><th>name</th><th></th><th class=\"n\">net</th><th class=\"n\">charges</th></tr>\n");
     for group in groups {
-        let width = if most > 0.0 { 100.0 * size(group.minor) / most } else { 0.0 };
+        let width = if most > 0.0 {
+            100.0 * size(group.minor) / most
+        } else {
+            0.0
+        };
         let class = if group.minor < 0 { "credit" } else { "bar" };
         let _ = writeln!(
             page,
@@ -223,5 +260,8 @@ fn size(minor: i64) -> f64 {
 
 fn escape(text: &str) -> String {
     let text = Escaped::text(text).to_string();
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('"', "&quot;")
 }

@@ -59,7 +59,10 @@ impl Session {
 
     /// Loads it; `None` if there is none.
     pub fn load(path: &Path) -> Result<Option<Self>, SessionError> {
-        let file = |source| SessionError::File { path: path.to_owned(), source };
+        let file = |source| SessionError::File {
+            path: path.to_owned(),
+            source,
+        };
         match std::fs::read_to_string(path) {
             Ok(text) => serde_json::from_str(&text)
                 .map(Some)
@@ -71,7 +74,10 @@ impl Session {
 
     /// Saves it for its owner alone, whole or not at all.
     pub fn save(&self, path: &Path) -> Result<(), SessionError> {
-        let file = |source| SessionError::File { path: path.to_owned(), source };
+        let file = |source| SessionError::File {
+            path: path.to_owned(),
+            source,
+        };
         make_private(path.parent().unwrap_or(path)).map_err(file)?;
         let text = serde_json::to_string(self).map_err(|e| file(std::io::Error::other(e)))?;
         nightshift_common::atomic::replace_with(path, 0o600, text.as_bytes())?;
@@ -89,7 +95,11 @@ impl Session {
                     jar.put(cookie, now);
                 }
             }
-            Self { jar, headers: Vec::new(), imported: true }
+            Self {
+                jar,
+                headers: Vec::new(),
+                imported: true,
+            }
         };
         if session.jar.cookies().is_empty() {
             return Err(SessionError::Nothing(profile.name.clone()));
@@ -103,7 +113,10 @@ impl Session {
 pub fn cookies_txt(text: &str) -> Result<Vec<Cookie>, SessionError> {
     let mut cookies = Vec::new();
     for (index, line) in text.lines().enumerate() {
-        let wrong = |reason| SessionError::CookiesTxt { line: index + 1, reason };
+        let wrong = |reason| SessionError::CookiesTxt {
+            line: index + 1,
+            reason,
+        };
         let line = line.trim_end_matches('\r');
         let line = line.strip_prefix("#HttpOnly_").unwrap_or(line);
         if line.trim().is_empty() || line.starts_with('#') {
@@ -111,11 +124,17 @@ pub fn cookies_txt(text: &str) -> Result<Vec<Cookie>, SessionError> {
         }
         let fields: Vec<&str> = line.split('\t').collect();
         let [domain, subdomains, path, _secure, expires, name, value] = fields[..] else {
-            return Err(wrong("not seven fields between tabs: is this a cookies.txt?"));
+            return Err(wrong(
+                "not seven fields between tabs: is this a cookies.txt?",
+            ));
         };
-        let expires: i64 = expires.parse().map_err(|_number| wrong("the end is no number"))?;
+        let expires: i64 = expires
+            .parse()
+            .map_err(|_number| wrong("the end is no number"))?;
         if name.is_empty() || !path.starts_with('/') {
-            return Err(wrong("a cookie without name, or a path that does not begin with /"));
+            return Err(wrong(
+                "a cookie without name, or a path that does not begin with /",
+            ));
         }
         cookies.push(Cookie {
             name: name.to_owned(),
@@ -132,7 +151,10 @@ pub fn cookies_txt(text: &str) -> Result<Vec<Cookie>, SessionError> {
 fn reaches(cookie: &Cookie, hosts: &[String]) -> bool {
     hosts.iter().any(|host| {
         *host == cookie.domain
-            || cookie.subdomains && host.strip_suffix(&cookie.domain).is_some_and(|r| r.ends_with('.'))
+            || cookie.subdomains
+                && host
+                    .strip_suffix(&cookie.domain)
+                    .is_some_and(|r| r.ends_with('.'))
     })
 }
 
@@ -171,9 +193,14 @@ fn from_har(text: &str, profile: &Profile, now: Timestamp) -> Result<Session, Se
         // serde's text could quote a value.
         SessionError::Har(format!("line {} column {}", error.line(), error.column()))
     })?;
-    let mut session = Session { imported: true, ..Session::default() };
+    let mut session = Session {
+        imported: true,
+        ..Session::default()
+    };
     for request in har.log.entries.into_iter().map(|entry| entry.request) {
-        let Ok(url) = url::Url::parse(&request.url) else { continue };
+        let Ok(url) = url::Url::parse(&request.url) else {
+            continue;
+        };
         let host = url.host_str().unwrap_or_default().to_owned();
         if url.scheme() != "https" || !profile.policy.hosts.contains(&host) {
             continue;
@@ -222,7 +249,12 @@ mod tests {
             .example.org\tTRUE\t/\tTRUE\t0\tother\tx\n\
             ups.com\tFALSE\t/\tTRUE\t0\thostonly\tx\n";
         let session = Session::import(text, &profile(), now()).unwrap();
-        let names: Vec<&str> = session.jar.cookies().iter().map(|c| c.name.as_str()).collect();
+        let names: Vec<&str> = session
+            .jar
+            .cookies()
+            .iter()
+            .map(|c| c.name.as_str())
+            .collect();
         assert_eq!(names, ["sid", "http"]);
         assert!(session.imported);
     }
@@ -231,18 +263,36 @@ mod tests {
     fn har_brings_cookies_and_the_headers_of_the_profile() {
         let text = r#"{"log":{"entries":[{"request":{"url":"https://billing.ups.com/x","headers":[{"name":"X-CSRF-Token","value":"t"},{"name":"Accept","value":"a"}],"cookies":[{"name":"s","value":"1"}]}},{"request":{"url":"https://tracker.example/x","headers":[],"cookies":[{"name":"s","value":"2"}]}}]}}"#;
         let session = Session::import(text, &profile(), now()).unwrap();
-        assert_eq!(session.headers, [("x-csrf-token".to_owned(), "t".to_owned())]);
+        assert_eq!(
+            session.headers,
+            [("x-csrf-token".to_owned(), "t".to_owned())]
+        );
         assert_eq!(session.jar.cookies().len(), 1);
     }
 
     #[test]
     fn what_is_no_export_says_so_without_quoting_it() {
-        for text in ["a=b; c=d", "x\ty\tz", ".ups.com\tTRUE\t/\tTRUE\tsoon\tname\thunter22"] {
-            let error = Session::import(text, &profile(), now()).unwrap_err().to_string();
-            assert!(error.contains("line 1") && !error.contains("hunter22"), "{error}");
+        for text in [
+            "a=b; c=d",
+            "x\ty\tz",
+            ".ups.com\tTRUE\t/\tTRUE\tsoon\tname\thunter22",
+        ] {
+            let error = Session::import(text, &profile(), now())
+                .unwrap_err()
+                .to_string();
+            assert!(
+                error.contains("line 1") && !error.contains("hunter22"),
+                "{error}"
+            );
         }
-        assert!(matches!(Session::import("{\"log\":3}", &profile(), now()), Err(SessionError::Har(_))));
-        assert!(matches!(Session::import("", &profile(), now()), Err(SessionError::Nothing(_))));
+        assert!(matches!(
+            Session::import("{\"log\":3}", &profile(), now()),
+            Err(SessionError::Har(_))
+        ));
+        assert!(matches!(
+            Session::import("", &profile(), now()),
+            Err(SessionError::Nothing(_))
+        ));
     }
 
     proptest! {

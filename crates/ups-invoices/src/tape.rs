@@ -72,7 +72,10 @@ impl Tape {
     /// Reads a recording.
     pub fn parse(text: &str) -> Result<Self, TapeError> {
         let mut lines = text.lines().enumerate();
-        let wrong = |line: usize, reason: String| TapeError { line: line + 1, reason };
+        let wrong = |line: usize, reason: String| TapeError {
+            line: line + 1,
+            reason,
+        };
         let (_, first) = lines.next().ok_or_else(|| wrong(0, "empty".to_owned()))?;
         let head: Head = serde_json::from_str(first).map_err(|e| wrong(0, e.to_string()))?;
         if head.tape != 1 {
@@ -119,7 +122,9 @@ pub struct Recorder<T> {
 
 impl<T> std::fmt::Debug for Recorder<T> {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        out.debug_struct("Recorder").field("limit", &self.limit).finish_non_exhaustive()
+        out.debug_struct("Recorder")
+            .field("limit", &self.limit)
+            .finish_non_exhaustive()
     }
 }
 
@@ -127,13 +132,23 @@ impl<T: Transport> Recorder<T> {
     /// Records what `inner` does. With `limit`, larger bodies are left out: enough for evidence.
     pub fn new(inner: T, redactor: Redactor, limit: usize) -> (Self, Kept) {
         let kept = Kept::default();
-        (Self { inner, redactor, kept: Rc::clone(&kept), limit }, kept)
+        (
+            Self {
+                inner,
+                redactor,
+                kept: Rc::clone(&kept),
+                limit,
+            },
+            kept,
+        )
     }
 
     fn learn(&self, request: &Request, response: &Response) {
         for (name, value) in request.headers.iter().chain(&response.headers) {
             if name == "cookie" || name == "set-cookie" {
-                let pairs = value.split(';').take(if name == "cookie" { usize::MAX } else { 1 });
+                let pairs = value
+                    .split(';')
+                    .take(if name == "cookie" { usize::MAX } else { 1 });
                 for (_, value) in pairs.filter_map(|pair| pair.split_once('=')) {
                     self.redactor.learn(value.trim());
                 }
@@ -146,9 +161,15 @@ impl<T: Transport> Recorder<T> {
                 self.redactor.learn(&value);
             }
         }
-        if response.header("content-type").is_some_and(|kind| kind.contains("html")) {
+        if response
+            .header("content-type")
+            .is_some_and(|kind| kind.contains("html"))
+        {
             let page = Document::parse(&String::from_utf8_lossy(&response.body));
-            for input in page.elements().filter(|element| element.value().name() == "input") {
+            for input in page
+                .elements()
+                .filter(|element| element.value().name() == "input")
+            {
                 if input.value().attr("name").is_some_and(is_sensitive_name)
                     && let Some(value) = input.value().attr("value")
                 {
@@ -199,7 +220,10 @@ impl<T: Transport> Transport for Recorder<T> {
 fn cookie_without_value(header: &str) -> String {
     match header.split_once('=') {
         Some((name, rest)) => {
-            let attributes = rest.split_once(';').map(|(_, a)| format!(";{a}")).unwrap_or_default();
+            let attributes = rest
+                .split_once(';')
+                .map(|(_, a)| format!(";{a}"))
+                .unwrap_or_default();
             format!("{name}={PLACEHOLDER}{attributes}")
         }
         None => String::new(),
@@ -207,8 +231,11 @@ fn cookie_without_value(header: &str) -> String {
 }
 
 fn field_names(request: &Request) -> Vec<String> {
-    let mut names: Vec<String> =
-        request.url.query_pairs().map(|(name, _)| name.into_owned()).collect();
+    let mut names: Vec<String> = request
+        .url
+        .query_pairs()
+        .map(|(name, _)| name.into_owned())
+        .collect();
     if let Some(body) = &request.body
         && body.content_type.contains("urlencoded")
     {
@@ -227,7 +254,9 @@ impl Player {
     /// Plays `tape`.
     #[must_use]
     pub fn new(tape: &Tape) -> Self {
-        Self { waiting: tape.exchanges.iter().cloned().map(Some).collect() }
+        Self {
+            waiting: tape.exchanges.iter().cloned().map(Some).collect(),
+        }
     }
 }
 
@@ -235,22 +264,38 @@ impl Transport for Player {
     fn send(&mut self, request: &Request) -> Result<Response, TransportError> {
         let url = plain_address(&request.url);
         let fits = |exchange: &&mut Option<Exchange>| {
-            exchange.as_ref().is_some_and(|e| e.method == request.method && e.url == url)
+            exchange
+                .as_ref()
+                .is_some_and(|e| e.method == request.method && e.url == url)
         };
         let Some(exchange) = self.waiting.iter_mut().find(fits).and_then(Option::take) else {
             let next = self.waiting.iter().flatten().next();
             let expected = next
                 .map(|next| format!("; the next one is {} {}", next.method, next.url))
                 .unwrap_or_default();
-            return Err(TransportError::NotRecorded { method: request.method, url, expected });
+            return Err(TransportError::NotRecorded {
+                method: request.method,
+                url,
+                expected,
+            });
         };
         let body = match (exchange.text, exchange.base64) {
             (Some(text), _) => text.into_bytes(),
             (None, Some(encoded)) => STANDARD.decode(encoded).unwrap_or_default(),
             (None, None) => Vec::new(),
         };
-        let Exchange { status, headers, leaf, .. } = exchange;
-        Ok(Response { status, headers, body, leaf })
+        let Exchange {
+            status,
+            headers,
+            leaf,
+            ..
+        } = exchange;
+        Ok(Response {
+            status,
+            headers,
+            body,
+            leaf,
+        })
     }
 }
 
@@ -287,22 +332,58 @@ mod tests {
             leaf: None,
         };
         let (mut recorder, kept) = Recorder::new(Fixed(response), redactor.clone(), usize::MAX);
-        let mut request = Request::post(url("https://www.portal.test/login?t=1"), "application/x-www-form-urlencoded", b"uid=u&password=p%40ss+w%22o%2Frd%25".to_vec());
-        request.headers.push(("cookie".into(), "old=cookie-777".into()));
+        let mut request = Request::post(
+            url("https://www.portal.test/login?t=1"),
+            "application/x-www-form-urlencoded",
+            b"uid=u&password=p%40ss+w%22o%2Frd%25".to_vec(),
+        );
+        request
+            .headers
+            .push(("cookie".into(), "old=cookie-777".into()));
         recorder.send(&request).unwrap();
-        let head = Head { tape: 1, profile: "p".into(), recorded: "2026-02-14T12:00:00Z".parse().unwrap() };
-        let tape = Tape { head, exchanges: kept.borrow().clone() };
+        let head = Head {
+            tape: 1,
+            profile: "p".into(),
+            recorded: "2026-02-14T12:00:00Z".parse().unwrap(),
+        };
+        let tape = Tape {
+            head,
+            exchanges: kept.borrow().clone(),
+        };
         let text = tape.to_text(&redactor);
-        for secret in ["p@ss", "p%40ss", "tok-12345", "sess-9876", "hdr-55555", "cookie-777"] {
+        for secret in [
+            "p@ss",
+            "p%40ss",
+            "tok-12345",
+            "sess-9876",
+            "hdr-55555",
+            "cookie-777",
+        ] {
             assert!(!text.contains(secret), "{secret} in {text}");
         }
         let read = Tape::parse(&text).unwrap();
         assert_eq!(read.exchanges[0].fields, ["t", "uid", "password"]);
         let mut player = Player::new(&read);
-        let answer = player.send(&Request::new(Method::Post, url("https://www.portal.test/login?t=2"))).unwrap();
+        let answer = player
+            .send(&Request::new(
+                Method::Post,
+                url("https://www.portal.test/login?t=2"),
+            ))
+            .unwrap();
         assert_eq!(answer.status, 200);
-        assert!(answer.headers.iter().any(|(n, v)| n == "set-cookie" && v.starts_with("JSESSIONID=[redacted]; Path=/")));
-        let error = player.send(&Request::new(Method::Get, url("https://www.portal.test/x"))).unwrap_err();
-        assert!(error.to_string().contains("no answer to GET https://www.portal.test/x"));
+        assert!(
+            answer
+                .headers
+                .iter()
+                .any(|(n, v)| n == "set-cookie" && v.starts_with("JSESSIONID=[redacted]; Path=/"))
+        );
+        let error = player
+            .send(&Request::new(Method::Get, url("https://www.portal.test/x")))
+            .unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .contains("no answer to GET https://www.portal.test/x")
+        );
     }
 }

@@ -25,10 +25,19 @@ pub struct Values {
 enum Piece {
     Literal(String),
     Text(String),
-    Day { name: String, pattern: Option<DatePattern> },
-    Field { name: String, optional: bool },
+    Day {
+        name: String,
+        pattern: Option<DatePattern>,
+    },
+    Field {
+        name: String,
+        optional: bool,
+    },
     Number(String),
-    Lookup { table: String, field: String },
+    Lookup {
+        table: String,
+        field: String,
+    },
 }
 
 /// A checked template.
@@ -70,7 +79,9 @@ impl Template {
     /// Whether it names a simple text.
     #[must_use]
     pub fn uses(&self, name: &str) -> bool {
-        self.0.iter().any(|piece| matches!(piece, Piece::Text(known) if known == name))
+        self.0
+            .iter()
+            .any(|piece| matches!(piece, Piece::Text(known) if known == name))
     }
 
     /// The text; `None` where an optional field is absent. Each value passes `escape`.
@@ -92,14 +103,19 @@ impl Template {
                     .cloned()
                     .ok_or_else(|| format!("there is no {name} here"))?,
                 Piece::Day { name, pattern } => {
-                    let day = values.days.get(name).ok_or_else(|| format!("there is no {name} here"))?;
+                    let day = values
+                        .days
+                        .get(name)
+                        .ok_or_else(|| format!("there is no {name} here"))?;
                     match pattern.as_ref().or(values.pattern.as_ref()) {
                         Some(pattern) => pattern.format(*day),
                         None => day.to_string(),
                     }
                 }
                 Piece::Field { name, optional } => match values.fields.get(name) {
-                    Some(value) if value != "null" && !(value.is_empty() && *optional) => value.clone(),
+                    Some(value) if value != "null" && !(value.is_empty() && *optional) => {
+                        value.clone()
+                    }
                     _ if *optional => return Ok(None),
                     _ => return Err(format!("the list's row has no field `{name}`")),
                 },
@@ -109,7 +125,8 @@ impl Template {
                 }
                 Piece::Lookup { table, field } => {
                     let value = values.fields.get(field);
-                    let value = value.ok_or_else(|| format!("the list's row has no field `{field}`"))?;
+                    let value =
+                        value.ok_or_else(|| format!("the list's row has no field `{field}`"))?;
                     let found = values.lookup.get(table).and_then(|table| table.get(value));
                     found.unwrap_or(value).clone()
                 }
@@ -129,16 +146,17 @@ pub fn json(template: &toml::Value, values: &Values) -> Result<serde_json::Value
 fn filled(template: &toml::Value, values: &Values) -> Result<Option<serde_json::Value>, String> {
     use serde_json::Value as Json;
     Ok(Some(match template {
-        toml::Value::String(text) => {
-            match Template::new(text)?.fill(values, str::to_owned)? {
-                Some(text) => Json::String(text),
-                None => return Ok(None),
-            }
-        }
+        toml::Value::String(text) => match Template::new(text)?.fill(values, str::to_owned)? {
+            Some(text) => Json::String(text),
+            None => return Ok(None),
+        },
         toml::Value::Integer(number) => Json::from(*number),
         toml::Value::Boolean(flag) => Json::from(*flag),
         toml::Value::Array(items) => Json::Array(
-            items.iter().filter_map(|i| filled(i, values).transpose()).collect::<Result<_, _>>()?,
+            items
+                .iter()
+                .filter_map(|i| filled(i, values).transpose())
+                .collect::<Result<_, _>>()?,
         ),
         toml::Value::Table(table) => {
             let mut object = serde_json::Map::new();
@@ -150,7 +168,9 @@ fn filled(template: &toml::Value, values: &Values) -> Result<Option<serde_json::
             Json::Object(object)
         }
         toml::Value::Float(_) | toml::Value::Datetime(_) => {
-            return Err("a JSON template has strings, whole numbers, booleans, lists and tables".to_owned());
+            return Err(
+                "a JSON template has strings, whole numbers, booleans, lists and tables".to_owned(),
+            );
         }
     }))
 }
@@ -158,21 +178,37 @@ fn filled(template: &toml::Value, values: &Values) -> Result<Option<serde_json::
 fn piece(text: &str) -> Result<Piece, String> {
     let (name, argument) = text.split_once(':').unwrap_or((text, ""));
     let field = || {
-        if argument.is_empty() { Err(format!("{{{name}:..}} needs a field name")) } else { Ok(argument.to_owned()) }
+        if argument.is_empty() {
+            Err(format!("{{{name}:..}} needs a field name"))
+        } else {
+            Ok(argument.to_owned())
+        }
     };
     match name {
         _ if TEXTS.contains(&name) => Ok(Piece::Text(name.to_owned())),
         _ if DAYS.contains(&name) => {
-            let pattern = (!argument.is_empty()).then(|| DatePattern::new(argument)).transpose()?;
-            Ok(Piece::Day { name: name.to_owned(), pattern })
+            let pattern = (!argument.is_empty())
+                .then(|| DatePattern::new(argument))
+                .transpose()?;
+            Ok(Piece::Day {
+                name: name.to_owned(),
+                pattern,
+            })
         }
-        "field" => Ok(Piece::Field { name: field()?, optional: false }),
-        "field?" => Ok(Piece::Field { name: field()?, optional: true }),
+        "field" => Ok(Piece::Field {
+            name: field()?,
+            optional: false,
+        }),
+        "field?" => Ok(Piece::Field {
+            name: field()?,
+            optional: true,
+        }),
         "js_number" => Ok(Piece::Number(field()?)),
         "lookup" => match argument.split_once(':') {
-            Some((table, field)) => {
-                Ok(Piece::Lookup { table: table.to_owned(), field: field.to_owned() })
-            }
+            Some((table, field)) => Ok(Piece::Lookup {
+                table: table.to_owned(),
+                field: field.to_owned(),
+            }),
             None => Err("{lookup:TABLE:FIELD} needs both".to_owned()),
         },
         _ => Err(format!(
@@ -198,11 +234,19 @@ mod tests {
     use jiff::civil::date;
 
     fn values() -> Values {
-        let pairs = |list: &[(&str, &str)]| list.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        let pairs = |list: &[(&str, &str)]| {
+            list.iter()
+                .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
+                .collect()
+        };
         Values {
             texts: pairs(&[("number", "00 1&2"), ("password", "p")]),
             days: BTreeMap::from([("date".to_owned(), date(2026, 2, 4))]),
-            fields: pairs(&[("invoiceAmount", "27.0"), ("invoiceType", "100"), ("planNumber", "null")]),
+            fields: pairs(&[
+                ("invoiceAmount", "27.0"),
+                ("invoiceType", "100"),
+                ("planNumber", "null"),
+            ]),
             pattern: Some(DatePattern::new("MM/DD/YYYY").unwrap()),
             lookup: BTreeMap::from([("types".to_owned(), pairs(&[("100", "EXPORT")]))]),
         }
@@ -217,15 +261,30 @@ mod tests {
             ("{lookup:types:invoiceType}", "EXPORT"),
             ("", ""),
         ] {
-            let filled = Template::new(template).unwrap().fill(&values(), str::to_owned).unwrap();
+            let filled = Template::new(template)
+                .unwrap()
+                .fill(&values(), str::to_owned)
+                .unwrap();
             assert_eq!(filled.as_deref(), Some(wanted), "{template}");
         }
-        assert!(Template::new("{totp}").unwrap().fill(&values(), str::to_owned).is_err());
+        assert!(
+            Template::new("{totp}")
+                .unwrap()
+                .fill(&values(), str::to_owned)
+                .is_err()
+        );
     }
 
     #[test]
     fn mistakes_are_found_before_they_are_used() {
-        for bad in ["{", "}", "{nonsense}", "{lookup:types}", "{field}", "{date:MM}"] {
+        for bad in [
+            "{",
+            "}",
+            "{nonsense}",
+            "{lookup:types}",
+            "{field}",
+            "{date:MM}",
+        ] {
             assert!(Template::new(bad).is_err(), "{bad}");
         }
     }
@@ -237,12 +296,21 @@ mod tests {
         )
         .unwrap();
         let body = json(&template, &values()).unwrap();
-        assert_eq!(body.to_string(), r#"{"invoices":[{"amount":"27"}],"locale":"en-US"}"#);
+        assert_eq!(
+            body.to_string(),
+            r#"{"invoices":[{"amount":"27"}],"locale":"en-US"}"#
+        );
     }
 
     #[test]
     fn numbers_are_printed_as_javascript_does() {
-        for (text, wanted) in [("27.0", "27"), ("2.730", "2.73"), ("2.73", "2.73"), ("0", "0"), ("-5.50", "-5.5")] {
+        for (text, wanted) in [
+            ("27.0", "27"),
+            ("2.730", "2.73"),
+            ("2.73", "2.73"),
+            ("0", "0"),
+            ("-5.50", "-5.5"),
+        ] {
             assert_eq!(js_number(text), wanted);
         }
     }

@@ -46,8 +46,14 @@ const SEPARATOR: u8 = 0x1f;
 impl Totals {
     /// Adds up a file.
     pub fn read<R: Read + Send>(&mut self, input: R, threads: usize) -> Result<(), CsvError> {
-        let (_, totals) =
-            csv250::run(input, threads, at::NET, Self::default, Self::add, Self::merge)?;
+        let (_, totals) = csv250::run(
+            input,
+            threads,
+            at::NET,
+            Self::default,
+            Self::add,
+            Self::merge,
+        )?;
         self.merge(totals);
         Ok(())
     }
@@ -59,9 +65,16 @@ impl Totals {
             .by_code
             .iter()
             .map(|(key, sum)| {
-                let mut parts = key.split(|&b| b == SEPARATOR).map(|part| decode(part).into_owned());
+                let mut parts = key
+                    .split(|&b| b == SEPARATOR)
+                    .map(|part| decode(part).into_owned());
                 let mut next = || parts.next().unwrap_or_default();
-                CodeSum { class: next(), code: next(), currency: next(), sum: *sum }
+                CodeSum {
+                    class: next(),
+                    code: next(),
+                    currency: next(),
+                    sum: *sum,
+                }
             })
             .collect();
         codes.sort_by(|a, b| {
@@ -79,15 +92,22 @@ impl Totals {
     /// Sums by invoice number, in their order.
     #[must_use]
     pub fn invoice_sums(&self) -> Vec<(String, Sum)> {
-        let mut sums: Vec<(String, Sum)> =
-            self.by_invoice.iter().map(|(key, sum)| (decode(key).into_owned(), *sum)).collect();
+        let mut sums: Vec<(String, Sum)> = self
+            .by_invoice
+            .iter()
+            .map(|(key, sum)| (decode(key).into_owned(), *sum))
+            .collect();
         sums.sort_by(|a, b| a.0.cmp(&b.0));
         sums
     }
 
     fn add(&mut self, row: &Row<'_>) -> Result<(), CsvError> {
         let net = row.amount(at::NET)?;
-        let one = Sum { minor: net, rows: 1, exponent: row.exponent(at::NET) };
+        let one = Sum {
+            minor: net,
+            rows: 1,
+            exponent: row.exponent(at::NET),
+        };
         self.key.clear();
         self.key.extend_from_slice(row.raw(at::CLASS));
         self.key.push(SEPARATOR);
@@ -133,7 +153,13 @@ mod tests {
     fn totals_are_those_of_the_invoices() {
         let invoices: Vec<_> = (0..12)
             .map(|seed| {
-                make(&Recipe { seed, account: "00A1".into(), currency: "USD".into(), date: date(2026, 1, 3), shipments: 30 })
+                make(&Recipe {
+                    seed,
+                    account: "00A1".into(),
+                    currency: "USD".into(),
+                    date: date(2026, 1, 3),
+                    shipments: 30,
+                })
             })
             .collect();
         let bytes = Variant::default().csv_of(&invoices.iter().collect::<Vec<_>>());
@@ -142,9 +168,15 @@ mod tests {
             totals.read(bytes.as_slice(), threads).unwrap();
             assert_eq!(totals.invoices(), 12);
             let whole: i64 = totals.codes().iter().map(|code| code.sum.minor).sum();
-            assert_eq!(whole, invoices.iter().map(|invoice| invoice.amount).sum::<i64>());
+            assert_eq!(
+                whole,
+                invoices.iter().map(|invoice| invoice.amount).sum::<i64>()
+            );
             for (sum, invoice) in totals.invoice_sums().iter().zip(&invoices) {
-                assert_eq!((sum.0.as_str(), sum.1.minor), (invoice.number.as_str(), invoice.amount));
+                assert_eq!(
+                    (sum.0.as_str(), sum.1.minor),
+                    (invoice.number.as_str(), invoice.amount)
+                );
             }
         }
     }

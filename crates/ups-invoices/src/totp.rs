@@ -31,7 +31,8 @@ impl Totp {
         };
         let mut secret = text.to_owned();
         if text.starts_with("otpauth:") {
-            let url = url::Url::parse(text).map_err(|_hidden| "not an otpauth address".to_owned())?;
+            let url =
+                url::Url::parse(text).map_err(|_hidden| "not an otpauth address".to_owned())?;
             secret.clear();
             for (name, value) in url.query_pairs() {
                 match &*name {
@@ -43,7 +44,11 @@ impl Totp {
                             "SHA1" => hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY,
                             "SHA256" => hmac::HMAC_SHA256,
                             "SHA512" => hmac::HMAC_SHA512,
-                            _ => return Err("an algorithm other than SHA1, SHA256, SHA512".to_owned()),
+                            _ => {
+                                return Err(
+                                    "an algorithm other than SHA1, SHA256, SHA512".to_owned()
+                                );
+                            }
                         }
                     }
                     _ => {}
@@ -65,7 +70,12 @@ impl Totp {
         let tag = hmac::sign(&key, &counter.to_be_bytes());
         let bytes = tag.as_ref();
         let offset = usize::from(bytes[bytes.len() - 1] & 0x0f);
-        let word = [bytes[offset], bytes[offset + 1], bytes[offset + 2], bytes[offset + 3]];
+        let word = [
+            bytes[offset],
+            bytes[offset + 1],
+            bytes[offset + 2],
+            bytes[offset + 3],
+        ];
         let number = u32::from_be_bytes(word) & 0x7fff_ffff;
         let width = usize::try_from(self.digits).unwrap_or(6);
         format!("{:0width$}", number % 10_u32.pow(self.digits))
@@ -75,14 +85,21 @@ impl Totp {
     /// edge of the present period.
     #[must_use]
     pub fn neighbour(&self, now: Timestamp) -> i64 {
-        if now.as_second().rem_euclid(self.period) * 2 < self.period { -1 } else { 1 }
+        if now.as_second().rem_euclid(self.period) * 2 < self.period {
+            -1
+        } else {
+            1
+        }
     }
 }
 
 fn base32(text: &str) -> Option<Vec<u8>> {
     let mut bytes = Vec::new();
     let (mut buffer, mut bits) = (0_u32, 0);
-    for c in text.chars().filter(|c| !c.is_whitespace() && *c != '-' && *c != '=') {
+    for c in text
+        .chars()
+        .filter(|c| !c.is_whitespace() && *c != '-' && *c != '=')
+    {
         let value = match c.to_ascii_uppercase() {
             c @ 'A'..='Z' => u32::from(c) - u32::from('A'),
             c @ '2'..='7' => u32::from(c) - u32::from('2') + 26,
@@ -120,10 +137,17 @@ mod tests {
             (20_000_000_000, "65353130", "77737706", "47863826"),
         ] {
             let now = Timestamp::from_second(second).unwrap();
-            for (algorithm, length, code) in
-                [(sha1, 20, one), (hmac::HMAC_SHA256, 32, two), (hmac::HMAC_SHA512, 64, five)]
-            {
-                let totp = Totp { key: seed(length), algorithm, digits: 8, period: 30 };
+            for (algorithm, length, code) in [
+                (sha1, 20, one),
+                (hmac::HMAC_SHA256, 32, two),
+                (hmac::HMAC_SHA512, 64, five),
+            ] {
+                let totp = Totp {
+                    key: seed(length),
+                    algorithm,
+                    digits: 8,
+                    period: 30,
+                };
                 assert_eq!(totp.code(now, 0), code, "{second}");
             }
         }

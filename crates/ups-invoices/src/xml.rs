@@ -112,7 +112,9 @@ impl XmlMap {
             };
             let parts: Vec<String> = tail.split('/').map(str::to_owned).collect();
             if parts.iter().any(String::is_empty) {
-                return Err(format!("`{tail}` is no path tail such as Shipment/LeadShipmentNumber"));
+                return Err(format!(
+                    "`{tail}` is no path tail such as Shipment/LeadShipmentNumber"
+                ));
             }
             tails.insert(*field, parts);
         }
@@ -135,11 +137,19 @@ impl XmlMap {
             (Field::Tracking, "Shipment/LeadShipmentNumber"),
         ];
         let split = |tail: &str| tail.split('/').map(str::to_owned).collect();
-        Self { tails: entries.into_iter().map(|(field, tail)| (field, split(tail))).collect() }
+        Self {
+            tails: entries
+                .into_iter()
+                .map(|(field, tail)| (field, split(tail)))
+                .collect(),
+        }
     }
 
     fn field_of(&self, stack: &[String]) -> Option<Field> {
-        self.tails.iter().find(|(_, tail)| stack.ends_with(tail)).map(|(field, _)| *field)
+        self.tails
+            .iter()
+            .find(|(_, tail)| stack.ends_with(tail))
+            .map(|(field, _)| *field)
     }
 }
 
@@ -180,7 +190,10 @@ pub struct XmlInvoice {
 /// Reads an invoice. `currency` decides the digits where the XML itself names none.
 pub fn read(bytes: &[u8], map: &XmlMap, currency: &str) -> Result<XmlInvoice, XmlError> {
     if bytes.len() > LARGEST {
-        return Err(XmlError::Hostile { at: LARGEST as u64, what: "larger than 256 MiB" });
+        return Err(XmlError::Hostile {
+            at: LARGEST as u64,
+            what: "larger than 256 MiB",
+        });
     }
     let text = decode(bytes);
     let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
@@ -190,7 +203,10 @@ pub fn read(bytes: &[u8], map: &XmlMap, currency: &str) -> Result<XmlInvoice, Xm
     loop {
         let at = reader.buffer_position();
         let malformed = |reason: String| XmlError::Malformed { at, reason };
-        match reader.read_event().map_err(|error| malformed(error.to_string()))? {
+        match reader
+            .read_event()
+            .map_err(|error| malformed(error.to_string()))?
+        {
             Event::Start(start) => {
                 let name = start.local_name();
                 state.open(name.as_ref().to_owned(), at)?;
@@ -202,13 +218,18 @@ pub fn read(bytes: &[u8], map: &XmlMap, currency: &str) -> Result<XmlInvoice, Xm
                 let name = reference.to_string();
                 let character = match reference.resolve_char_ref() {
                     Ok(Some(character)) => character,
-                    _ => predefined(&name)
-                        .ok_or(XmlError::Hostile { at, what: "an entity that XML does not define" })?,
+                    _ => predefined(&name).ok_or(XmlError::Hostile {
+                        at,
+                        what: "an entity that XML does not define",
+                    })?,
                 };
                 state.text(character.encode_utf8(&mut [0; 4]), at)?;
             }
             Event::DocType(_) => {
-                return Err(XmlError::Hostile { at, what: "a document type declaration" });
+                return Err(XmlError::Hostile {
+                    at,
+                    what: "a document type declaration",
+                });
             }
             Event::Eof => return state.finish(map),
             // Empty elements come as a start and an end.
@@ -259,7 +280,10 @@ impl<'m> State<'m> {
 
     fn open(&mut self, name: String, at: u64) -> Result<(), XmlError> {
         if self.stack.len() == DEEPEST {
-            return Err(XmlError::Hostile { at, what: "nested deeper than 64 elements" });
+            return Err(XmlError::Hostile {
+                at,
+                what: "nested deeper than 64 elements",
+            });
         }
         self.stack.push(name);
         self.text.clear();
@@ -271,7 +295,10 @@ impl<'m> State<'m> {
 
     fn text(&mut self, text: &str, at: u64) -> Result<(), XmlError> {
         if self.text.len() + text.len() > LONGEST_TEXT {
-            return Err(XmlError::Hostile { at, what: "an element with more than 64 KiB of text" });
+            return Err(XmlError::Hostile {
+                at,
+                what: "an element with more than 64 KiB of text",
+            });
         }
         self.text.push_str(text);
         Ok(())
@@ -285,10 +312,13 @@ impl<'m> State<'m> {
                 Field::Charge => self.charge_ends(at),
                 Field::Account => self.invoice.account = Some(value),
                 Field::Number => self.invoice.number = Some(value),
-                Field::Currency => self.currency.clone_from(self.invoice.currency.insert(value)),
+                Field::Currency => self
+                    .currency
+                    .clone_from(self.invoice.currency.insert(value)),
                 Field::Amount => self.header_amount = Some((value, at)),
                 Field::Date => {
-                    let date = day::parse(value.get(..10).unwrap_or(&value).as_bytes(), DateOrder::Iso);
+                    let date =
+                        day::parse(value.get(..10).unwrap_or(&value).as_bytes(), DateOrder::Iso);
                     let reason = "not an ISO date";
                     self.invoice.date =
                         Some(date.ok_or_else(|| value_error(at, "date", &value, reason))?);
@@ -296,7 +326,10 @@ impl<'m> State<'m> {
                 _ => {
                     // Inside a charge a value holds until the charge ends, else until its parent
                     // does: a shipment's number is that of all its packages' charges.
-                    let until = self.charge.filter(|&charge| charge < depth).unwrap_or(depth - 1);
+                    let until = self
+                        .charge
+                        .filter(|&charge| charge < depth)
+                        .unwrap_or(depth - 1);
                     self.values.insert(field, (value, until));
                 }
             }
@@ -309,7 +342,12 @@ impl<'m> State<'m> {
 
     fn charge_ends(&mut self, at: u64) {
         self.charge = None;
-        let value = |field| self.values.get(&field).map(|(v, _)| v.clone()).unwrap_or_default();
+        let value = |field| {
+            self.values
+                .get(&field)
+                .map(|(v, _)| v.clone())
+                .unwrap_or_default()
+        };
         self.nets.push((value(Field::Net), at));
         self.invoice.charges.push(XmlCharge {
             tracking: value(Field::Tracking),
@@ -323,7 +361,9 @@ impl<'m> State<'m> {
     /// Amounts are read last: the currency may stand after them.
     fn finish(mut self, map: &XmlMap) -> Result<XmlInvoice, XmlError> {
         if !self.stack.is_empty() {
-            return Err(XmlError::Cut { open: self.stack.len() });
+            return Err(XmlError::Cut {
+                open: self.stack.len(),
+            });
         }
         if self.nets.is_empty() {
             return Err(XmlError::NoCharges(map.tails[&Field::Charge].join("/")));
@@ -352,8 +392,17 @@ impl<'m> State<'m> {
 }
 
 fn value_error(at: u64, field: &'static str, value: &str, reason: &str) -> XmlError {
-    let value = value.chars().take(60).flat_map(char::escape_debug).collect();
-    XmlError::Value { at, field, value, reason: reason.to_owned() }
+    let value = value
+        .chars()
+        .take(60)
+        .flat_map(char::escape_debug)
+        .collect();
+    XmlError::Value {
+        at,
+        field,
+        value,
+        reason: reason.to_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -412,8 +461,14 @@ mod tests {
         let invoice = read(text.as_bytes(), &XmlMap::known_paths(), "USD").unwrap();
         assert_eq!((invoice.net, invoice.amount), (125, None));
         assert_eq!(invoice.charges[0].description, "A & B");
-        assert_eq!(invoice.charges[1].description, "", "values end with their charge");
-        assert_eq!(invoice.charges[1].tracking, "1Z", "a shipment's number holds for its charges");
+        assert_eq!(
+            invoice.charges[1].description, "",
+            "values end with their charge"
+        );
+        assert_eq!(
+            invoice.charges[1].tracking, "1Z",
+            "a shipment's number holds for its charges"
+        );
     }
 
     #[test]
@@ -437,9 +492,21 @@ mod tests {
 
     #[test]
     fn mappings_are_checked() {
-        assert!(XmlMap::new([("net", "a/b")]).unwrap_err().contains("`charge` is missing"));
-        assert!(XmlMap::new([("nett", "a/b")]).unwrap_err().contains("no field `nett`"));
-        assert!(XmlMap::new([("charge", "a//b")]).unwrap_err().contains("no path tail"));
+        assert!(
+            XmlMap::new([("net", "a/b")])
+                .unwrap_err()
+                .contains("`charge` is missing")
+        );
+        assert!(
+            XmlMap::new([("nett", "a/b")])
+                .unwrap_err()
+                .contains("no field `nett`")
+        );
+        assert!(
+            XmlMap::new([("charge", "a//b")])
+                .unwrap_err()
+                .contains("no path tail")
+        );
     }
 
     proptest! {

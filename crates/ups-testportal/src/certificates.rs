@@ -2,8 +2,8 @@
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateRevocationListParams, CertifiedIssuer, DnType,
-    ExtendedKeyUsagePurpose, IsCa, Issuer, KeyIdMethod, KeyPair, KeyUsagePurpose,
-    RevocationReason, RevokedCertParams, SerialNumber, date_time_ymd,
+    ExtendedKeyUsagePurpose, IsCa, Issuer, KeyIdMethod, KeyPair, KeyUsagePurpose, RevocationReason,
+    RevokedCertParams, SerialNumber, date_time_ymd,
 };
 
 /// An authority that signs server certificates.
@@ -58,7 +58,9 @@ impl Authority {
     /// A new authority; no other machine knows it.
     #[must_use]
     pub fn new(name: &str) -> Self {
-        Self { issuer: CertifiedIssuer::self_signed(ca_params(name), key()).expect("sound parameters") }
+        Self {
+            issuer: CertifiedIssuer::self_signed(ca_params(name), key()).expect("sound parameters"),
+        }
     }
 
     /// One whose certificates are only good below another domain.
@@ -69,7 +71,9 @@ impl Authority {
             permitted_subtrees: vec![rcgen::GeneralSubtree::DnsName(domain.to_owned())],
             excluded_subtrees: Vec::new(),
         });
-        Self { issuer: CertifiedIssuer::self_signed(params, key()).expect("sound parameters") }
+        Self {
+            issuer: CertifiedIssuer::self_signed(params, key()).expect("sound parameters"),
+        }
     }
 
     /// Its own certificate, PEM.
@@ -82,8 +86,13 @@ impl Authority {
     #[must_use]
     pub fn serve(&self, flaw: Flaw) -> Identity {
         let key = key();
-        let leaf = leaf_params(flaw).signed_by(&key, &self.issuer).expect("sound parameters");
-        Identity { chain: leaf.pem(), key: key.serialize_pem() }
+        let leaf = leaf_params(flaw)
+            .signed_by(&key, &self.issuer)
+            .expect("sound parameters");
+        Identity {
+            chain: leaf.pem(),
+            key: key.serialize_pem(),
+        }
     }
 
     /// The same through an intermediate; without `complete` the server does not send it.
@@ -91,12 +100,23 @@ impl Authority {
     pub fn serve_through_intermediate(&self, complete: bool) -> Identity {
         let middle_key = key();
         let params = ca_params("Test Intermediate");
-        let middle = params.signed_by(&middle_key, &self.issuer).expect("sound parameters");
+        let middle = params
+            .signed_by(&middle_key, &self.issuer)
+            .expect("sound parameters");
         let issuer = Issuer::from_params(&params, &middle_key);
         let key = key();
-        let leaf = leaf_params(Flaw::None).signed_by(&key, &issuer).expect("sound parameters");
-        let rest = if complete { middle.pem() } else { String::new() };
-        Identity { chain: leaf.pem() + &rest, key: key.serialize_pem() }
+        let leaf = leaf_params(Flaw::None)
+            .signed_by(&key, &issuer)
+            .expect("sound parameters");
+        let rest = if complete {
+            middle.pem()
+        } else {
+            String::new()
+        };
+        Identity {
+            chain: leaf.pem() + &rest,
+            key: key.serialize_pem(),
+        }
     }
 
     /// A certificate signed by one that says it is no authority.
@@ -105,11 +125,18 @@ impl Authority {
         let middle_key = key();
         let mut params = leaf_params(Flaw::None);
         params.is_ca = IsCa::ExplicitNoCa;
-        let middle = params.signed_by(&middle_key, &self.issuer).expect("sound parameters");
+        let middle = params
+            .signed_by(&middle_key, &self.issuer)
+            .expect("sound parameters");
         let issuer = Issuer::from_params(&params, &middle_key);
         let key = key();
-        let leaf = leaf_params(Flaw::None).signed_by(&key, &issuer).expect("sound parameters");
-        Identity { chain: leaf.pem() + &middle.pem(), key: key.serialize_pem() }
+        let leaf = leaf_params(Flaw::None)
+            .signed_by(&key, &issuer)
+            .expect("sound parameters");
+        Identity {
+            chain: leaf.pem() + &middle.pem(),
+            key: key.serialize_pem(),
+        }
     }
 
     /// A revocation list, PEM, that has the good leaf on it or not.
@@ -129,7 +156,11 @@ impl Authority {
             revoked_certs: vec![entry],
             key_identifier_method: KeyIdMethod::Sha256,
         };
-        params.signed_by(&self.issuer).expect("sound parameters").pem().expect("PEM")
+        params
+            .signed_by(&self.issuer)
+            .expect("sound parameters")
+            .pem()
+            .expect("PEM")
     }
 }
 
@@ -137,8 +168,13 @@ impl Authority {
 #[must_use]
 pub fn self_signed() -> Identity {
     let key = key();
-    let leaf = leaf_params(Flaw::None).self_signed(&key).expect("sound parameters");
-    Identity { chain: leaf.pem(), key: key.serialize_pem() }
+    let leaf = leaf_params(Flaw::None)
+        .self_signed(&key)
+        .expect("sound parameters");
+    Identity {
+        chain: leaf.pem(),
+        key: key.serialize_pem(),
+    }
 }
 
 fn ca_params(name: &str) -> CertificateParams {
@@ -161,7 +197,9 @@ fn leaf_params(flaw: Flaw) -> CertificateParams {
     };
     let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
     let mut params = CertificateParams::new(names).expect("plain names");
-    params.distinguished_name.push(DnType::CommonName, "www.portal.test");
+    params
+        .distinguished_name
+        .push(DnType::CommonName, "www.portal.test");
     params.serial_number = Some(SerialNumber::from(SERIAL));
     params.not_before = date_time_ymd(2024, 1, 1);
     params.not_after = date_time_ymd(2090, 1, 1);

@@ -61,19 +61,31 @@ impl Answer {
     #[must_use]
     pub fn new(kind: &str, body: impl Into<Vec<u8>>) -> Self {
         let headers = vec![("content-type".to_owned(), kind.to_owned())];
-        Self { status: 200, headers, body: body.into(), spoil: Spoil::No }
+        Self {
+            status: 200,
+            headers,
+            body: body.into(),
+            spoil: Spoil::No,
+        }
     }
 
     /// A page.
     #[must_use]
     pub fn page(body: &str) -> Self {
-        Self::new("text/html; charset=utf-8", format!("<!doctype html><html><body>{body}</body></html>"))
+        Self::new(
+            "text/html; charset=utf-8",
+            format!("<!doctype html><html><body>{body}</body></html>"),
+        )
     }
 
     /// A redirect.
     #[must_use]
     pub fn redirect(status: u16, location: &str) -> Self {
-        Self { status, ..Self::new("text/plain", "") }.with("location", location)
+        Self {
+            status,
+            ..Self::new("text/plain", "")
+        }
+        .with("location", location)
     }
 
     /// With a status.
@@ -116,8 +128,11 @@ impl Server {
         let (connections, bytes) = (Arc::<AtomicU64>::default(), Arc::<AtomicU64>::default());
         let stop = Arc::<AtomicBool>::default();
         let respond = Arc::new(respond);
-        let (count, received, ending) =
-            (Arc::clone(&connections), Arc::clone(&bytes), Arc::clone(&stop));
+        let (count, received, ending) = (
+            Arc::clone(&connections),
+            Arc::clone(&bytes),
+            Arc::clone(&stop),
+        );
         let thread = std::thread::spawn(move || {
             for socket in listener.incoming() {
                 if ending.load(Ordering::SeqCst) {
@@ -133,7 +148,13 @@ impl Server {
                 });
             }
         });
-        Ok(Self { address, connections, bytes, stop, thread: Some(thread) })
+        Ok(Self {
+            address,
+            connections,
+            bytes,
+            stop,
+            thread: Some(thread),
+        })
     }
 }
 
@@ -203,7 +224,9 @@ fn serve(
             head.push_str(&format!("{name}: {value}\r\n"));
         }
         match answer.spoil {
-            Spoil::No | Spoil::ShortBody => head.push_str(&format!("content-length: {length}\r\n\r\n")),
+            Spoil::No | Spoil::ShortBody => {
+                head.push_str(&format!("content-length: {length}\r\n\r\n"))
+            }
             Spoil::NoEnd => head.push_str("connection: close\r\n\r\n"),
         }
         wire.write_all(head.as_bytes())?;
@@ -229,16 +252,26 @@ fn read(reader: &mut impl BufRead, received: &AtomicU64) -> io::Result<Option<Re
     }
     received.fetch_add(line.len() as u64, Ordering::SeqCst);
     let mut words = line.split_whitespace();
-    let mut request =
-        Request { method: words.next().unwrap_or_default().to_owned(), ..Request::default() };
+    let mut request = Request {
+        method: words.next().unwrap_or_default().to_owned(),
+        ..Request::default()
+    };
     let target = words.next().unwrap_or_default().to_owned();
     loop {
         line.clear();
         received.fetch_add(reader.read_line(&mut line)? as u64, Ordering::SeqCst);
-        let Some((name, value)) = line.trim_end().split_once(':') else { break };
-        request.headers.insert(name.to_ascii_lowercase(), value.trim().to_owned());
+        let Some((name, value)) = line.trim_end().split_once(':') else {
+            break;
+        };
+        request
+            .headers
+            .insert(name.to_ascii_lowercase(), value.trim().to_owned());
     }
-    let length = request.headers.get("content-length").and_then(|n| n.parse().ok()).unwrap_or(0);
+    let length = request
+        .headers
+        .get("content-length")
+        .and_then(|n| n.parse().ok())
+        .unwrap_or(0);
     request.body = vec![0; length];
     reader.read_exact(&mut request.body)?;
     received.fetch_add(length as u64, Ordering::SeqCst);
@@ -246,7 +279,10 @@ fn read(reader: &mut impl BufRead, received: &AtomicU64) -> io::Result<Option<Re
     let (path, query) = target.split_once('?').unwrap_or((&target, ""));
     path.clone_into(&mut request.path);
     let body = String::from_utf8_lossy(&request.body).into_owned();
-    let form = request.headers.get("content-type").is_some_and(|kind| kind.contains("urlencoded"));
+    let form = request
+        .headers
+        .get("content-type")
+        .is_some_and(|kind| kind.contains("urlencoded"));
     for pairs in [query, if form { body.as_str() } else { "" }] {
         for (name, value) in pairs.split('&').filter_map(|pair| pair.split_once('=')) {
             request.fields.insert(decoded(name), decoded(value));

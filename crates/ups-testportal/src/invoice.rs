@@ -1,7 +1,7 @@
 //! Invoices from a seed: rows as the billing data file has them, with a total that is known.
 
-use jiff::civil::Date;
 use jiff::ToSpan;
+use jiff::civil::Date;
 
 use crate::random::Random;
 
@@ -82,12 +82,22 @@ pub fn make(recipe: &Recipe) -> Invoice {
         "BHD" | "KWD" | "JOD" => 3,
         _ => 2,
     };
-    let number = format!("{:0>15}", format!("{}{:03}", recipe.account, recipe.seed % 1000));
-    let mut maker = Maker { recipe, exponent, amount: 0, rows: Vec::new() };
+    let number = format!(
+        "{:0>15}",
+        format!("{}{:03}", recipe.account, recipe.seed % 1000)
+    );
+    let mut maker = Maker {
+        recipe,
+        exponent,
+        amount: 0,
+        rows: Vec::new(),
+    };
     for shipment in 0..recipe.shipments {
         maker.shipment(&mut random, shipment);
     }
-    let Maker { amount, mut rows, .. } = maker;
+    let Maker {
+        amount, mut rows, ..
+    } = maker;
     let shown = decimal(amount, exponent);
     for row in &mut rows {
         row.push((0, "2.1".to_owned()));
@@ -137,7 +147,11 @@ struct Maker<'a> {
 impl Maker<'_> {
     fn shipment(&mut self, random: &mut Random, index: usize) {
         let (code, words) = *random.pick(&SERVICES);
-        let tracking = format!("1Z{}{:08}", self.recipe.account, self.recipe.seed % 1000 * 100_000 + index as u64);
+        let tracking = format!(
+            "1Z{}{:08}",
+            self.recipe.account,
+            self.recipe.seed % 1000 * 100_000 + index as u64
+        );
         let zone = format!("{:03}", random.range(2, 8));
         let shipped = self.recipe.date.saturating_sub(random.range(1, 6).days());
         let weight = random.range(10, 700);
@@ -181,7 +195,11 @@ impl Maker<'_> {
             maker.rows.push(row);
         };
         if random.one_in(2) {
-            further(self, &["SHP", "SRB", "FSC", "FSC", "Fuel Surcharge"], freight / 8);
+            further(
+                self,
+                &["SHP", "SRB", "FSC", "FSC", "Fuel Surcharge"],
+                freight / 8,
+            );
         }
         if random.one_in(3) {
             let (code, words) = *random.pick(&EXTRAS);

@@ -15,7 +15,12 @@ use ups_testportal::variant::Variant;
 
 fn main() -> anyhow::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+    match arguments
+        .iter()
+        .map(String::as_str)
+        .collect::<Vec<_>>()
+        .as_slice()
+    {
         ["serve", directory] => serve(Path::new(directory)),
         ["generate", bytes] => generate(bytes.parse().context("BYTES is a number")?),
         _ => bail!("usage: ups-testportal serve DIRECTORY | generate BYTES"),
@@ -23,7 +28,9 @@ fn main() -> anyhow::Result<()> {
 }
 
 fn serve(directory: &Path) -> anyhow::Result<()> {
-    let today = jiff::tz::TimeZone::system().to_datetime(jiff::Timestamp::now()).date();
+    let today = jiff::tz::TimeZone::system()
+        .to_datetime(jiff::Timestamp::now())
+        .date();
     let portal = Portal::start(weekly(12, today.saturating_sub(3.days()), 8))?;
     let write = |name: &str, text: &str| {
         let path = directory.join(name);

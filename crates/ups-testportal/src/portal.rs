@@ -129,7 +129,13 @@ impl Portal {
                 answer
             })
         };
-        Ok(Self { www: start(www)?, apps: start(apps)?, authority, invoices, state })
+        Ok(Self {
+            www: start(www)?,
+            apps: start(apps)?,
+            authority,
+            invoices,
+            state,
+        })
     }
 
     /// `--resolve` values for both hosts.
@@ -180,7 +186,11 @@ impl Portal {
     /// How many requests a test matches.
     #[must_use]
     pub fn count(&self, test: impl Fn(&Request) -> bool) -> usize {
-        self.state().log.iter().filter(|request| test(request)).count()
+        self.state()
+            .log
+            .iter()
+            .filter(|request| test(request))
+            .count()
     }
 
     /// Sign-ins posted.
@@ -192,13 +202,17 @@ impl Portal {
     /// Documents handed out.
     #[must_use]
     pub fn downloads(&self) -> usize {
-        self.count(|r| r.path == "/ebilling/invoice/download.do" || r.path == "/api/v1/bc/invoice/download")
+        self.count(|r| {
+            r.path == "/ebilling/invoice/download.do" || r.path == "/api/v1/bc/invoice/download"
+        })
     }
 
     /// Lists handed out.
     #[must_use]
     pub fn lists(&self) -> usize {
-        self.count(|r| r.path == "/ebilling/invoice/search.do" || r.path == "/api/v1/bc/invoice/list")
+        self.count(|r| {
+            r.path == "/ebilling/invoice/search.do" || r.path == "/api/v1/bc/invoice/list"
+        })
     }
 
     /// A session cookie as a signed-in browser has it.
@@ -229,7 +243,10 @@ fn new_token(state: &mut State) -> String {
 
 fn signed_in(request: &Request, state: &State) -> bool {
     request.headers.get("cookie").is_some_and(|cookies| {
-        state.sessions.iter().any(|session| cookies.contains(&format!("JSESSIONID={session}")))
+        state
+            .sessions
+            .iter()
+            .any(|session| cookies.contains(&format!("JSESSIONID={session}")))
     })
 }
 
@@ -260,7 +277,9 @@ fn www(request: &Request, state: &mut State, _invoices: &[Invoice]) -> Answer {
                     return Answer::redirect(302, "http://apps.portal.test/ebilling/sso.do");
                 }
                 Fault::Challenge => {
-                    return Answer::page("<p>Enter the verification code we sent to your phone.</p>");
+                    return Answer::page(
+                        "<p>Enter the verification code we sent to your phone.</p>",
+                    );
                 }
                 _ => {}
             }
@@ -298,7 +317,11 @@ fn code_page(state: &mut State, error: &str) -> Answer {
 
 fn signed_on(state: &mut State) -> Answer {
     let session = new_session(state);
-    Answer::redirect(302, "https://apps.portal.test/ebilling/sso.do?appid=EBILL&loc=en_US").with(
+    Answer::redirect(
+        302,
+        "https://apps.portal.test/ebilling/sso.do?appid=EBILL&loc=en_US",
+    )
+    .with(
         "set-cookie",
         &format!("JSESSIONID={session}; Path=/; Domain=portal.test; Secure; HttpOnly"),
     )
@@ -320,7 +343,11 @@ fn apps(request: &Request, state: &mut State, invoices: &[Invoice]) -> Answer {
         ("GET", "/ebilling/invoice/archiveHistorySearch.action") => search_page(state),
         ("POST", "/ebilling/invoice/search.do") => search(request, state, invoices),
         ("POST", "/ebilling/invoice/page.do") => {
-            let start = request.fields.get("start").and_then(|n| n.parse().ok()).unwrap_or(0);
+            let start = request
+                .fields
+                .get("start")
+                .and_then(|n| n.parse().ok())
+                .unwrap_or(0);
             table(request, state, invoices, start)
         }
         ("GET", "/ebilling/invoice/viewInvoice.do") => {
@@ -354,7 +381,9 @@ fn apps(request: &Request, state: &mut State, invoices: &[Invoice]) -> Answer {
         {
             Answer::new("application/json", "{\"error\":\"no token\"}").status(401)
         }
-        ("POST", "/api/v1/bc/invoice/list") => Answer::new("application/json", json_list(state, invoices)),
+        ("POST", "/api/v1/bc/invoice/list") => {
+            Answer::new("application/json", json_list(state, invoices))
+        }
         ("POST", "/api/v1/bc/invoice/download") => {
             let body = String::from_utf8_lossy(&request.body).into_owned();
             let text = |name: &str| {
@@ -365,7 +394,12 @@ fn apps(request: &Request, state: &mut State, invoices: &[Invoice]) -> Answer {
                 return Answer::new("application/json", "{\"error\":\"Invoice not found\"}");
             }
             let format = request.fields.get("fileType").cloned().unwrap_or_default();
-            download(&text("invoiceNumber").unwrap_or_default(), &format, state, invoices)
+            download(
+                &text("invoiceNumber").unwrap_or_default(),
+                &format,
+                state,
+                invoices,
+            )
         }
         _ => Answer::page("not found").status(404),
     }
@@ -373,7 +407,11 @@ fn apps(request: &Request, state: &mut State, invoices: &[Invoice]) -> Answer {
 
 fn search_page(state: &mut State) -> Answer {
     let token = new_token(state);
-    let from = if state.fault == Fault::Changed { "dateFrom" } else { "fromStatementDate" };
+    let from = if state.fault == Fault::Changed {
+        "dateFrom"
+    } else {
+        "fromStatementDate"
+    };
     // The form opens inside the table: parsers leave it empty, browsers do not.
     Answer::page(&format!(
         "<table><form name=searchForm method=post action=/ebilling/invoice/search.do>
@@ -389,11 +427,20 @@ fn search(request: &Request, state: &mut State, invoices: &[Invoice]) -> Answer 
     if request.fields.get("struts.token") != Some(&state.valid_token) {
         return Answer::page("stale token").status(400);
     }
-    let from = if state.fault == Fault::Changed { "dateFrom" } else { "fromStatementDate" };
+    let from = if state.fault == Fault::Changed {
+        "dateFrom"
+    } else {
+        "fromStatementDate"
+    };
     let day = |name: &str| {
         let text = request.fields.get(name)?;
-        let parts: Vec<i16> = text.split('/').filter_map(|part| part.parse().ok()).collect();
-        let [month, day, year] = parts[..] else { return None };
+        let parts: Vec<i16> = text
+            .split('/')
+            .filter_map(|part| part.parse().ok())
+            .collect();
+        let [month, day, year] = parts[..] else {
+            return None;
+        };
         Date::new(year, i8::try_from(month).ok()?, i8::try_from(day).ok()?).ok()
     };
     let (Some(since), Some(until)) = (day(from), day("toStatementDate")) else {
@@ -409,18 +456,30 @@ fn table(request: &Request, state: &mut State, invoices: &[Invoice], start: usiz
     let Some(&(since, until)) = state.searches.get(&cookie) else {
         return Answer::page("no search").status(400);
     };
-    let found: Vec<&Invoice> =
-        invoices.iter().rev().filter(|i| (since..=until).contains(&i.date)).take(CAP).collect();
+    let found: Vec<&Invoice> = invoices
+        .iter()
+        .rev()
+        .filter(|i| (since..=until).contains(&i.date))
+        .take(CAP)
+        .collect();
     if found.is_empty() {
         return Answer::page("<p>No Information to Display</p>");
     }
-    let id = if state.fault == Fault::Changed { "resultGrid" } else { "invoiceTable" };
+    let id = if state.fault == Fault::Changed {
+        "resultGrid"
+    } else {
+        "invoiceTable"
+    };
     let mut text = format!("<p>{} of {CAP}</p><table id={id}><tbody>", found.len());
     for (index, invoice) in found.iter().enumerate().skip(start).take(PAGE) {
         let off = i64::from(state.fault == Fault::ListCent && index == 0);
         let minor = invoice.amount + off;
         let shown = decimal(minor.abs(), invoice.exponent);
-        let shown = if minor < 0 { format!("(${shown})") } else { format!("${shown}") };
+        let shown = if minor < 0 {
+            format!("(${shown})")
+        } else {
+            format!("${shown}")
+        };
         let date = invoice.date;
         let _ = write!(
             text,
@@ -464,7 +523,9 @@ fn download(number: &str, format: &str, state: &mut State, invoices: &[Invoice])
     };
     if state.fault == Fault::Busy && state.busy == 0 {
         state.busy = 1;
-        return Answer::page("slow down").status(429).with("retry-after", "3");
+        return Answer::page("slow down")
+            .status(429)
+            .with("retry-after", "3");
     }
     let mut copy;
     let mut invoice = invoice;
@@ -480,7 +541,11 @@ fn download(number: &str, format: &str, state: &mut State, invoices: &[Invoice])
         for (column, value) in &mut copy.rows[0] {
             if *column == 52 {
                 let last = value.pop().unwrap_or('0');
-                value.push(if last == '9' { '8' } else { char::from(last as u8 + 1) });
+                value.push(if last == '9' {
+                    '8'
+                } else {
+                    char::from(last as u8 + 1)
+                });
             }
         }
         invoice = &copy;
@@ -501,10 +566,13 @@ fn download(number: &str, format: &str, state: &mut State, invoices: &[Invoice])
         Fault::HtmlForFile => return login_page(state, ""),
         Fault::CutRow if format == "csv" => body.truncate(body.len() - 100),
         Fault::EntityBomb if format == "xml" => {
-            body = b"<!DOCTYPE x [<!ENTITY a \"aaaaaaaaaa\"><!ENTITY b \"&a;&a;&a;\">]><x>&b;</x>".to_vec();
+            body = b"<!DOCTYPE x [<!ENTITY a \"aaaaaaaaaa\"><!ENTITY b \"&a;&a;&a;\">]><x>&b;</x>"
+                .to_vec();
         }
         Fault::Zip => body = zipped(&[(&name, &body)]),
-        Fault::ZipTraversal => body = zipped(&[(&name, &body), ("../../etc/cron.d/x", b"* * * * *")]),
+        Fault::ZipTraversal => {
+            body = zipped(&[(&name, &body), ("../../etc/cron.d/x", b"* * * * *")])
+        }
         Fault::ZipBomb => body = zipped(&[(&name, &vec![b'0'; 64 << 20])]),
         _ => {}
     }
@@ -520,7 +588,9 @@ fn download(number: &str, format: &str, state: &mut State, invoices: &[Invoice])
 fn zipped(entries: &[(&str, &[u8])]) -> Vec<u8> {
     let mut writer = zip::ZipWriter::new(Cursor::new(Vec::new()));
     for (name, content) in entries {
-        writer.start_file(*name, zip::write::SimpleFileOptions::default()).expect("in memory");
+        writer
+            .start_file(*name, zip::write::SimpleFileOptions::default())
+            .expect("in memory");
         writer.write_all(content).expect("in memory");
     }
     writer.finish().expect("in memory").into_inner()

@@ -85,7 +85,13 @@ impl Variant {
         for row in invoices.iter().flat_map(|invoice| &invoice.rows) {
             self.push_row(&mut text, row, columns);
         }
-        if self.cp1252 { text.chars().map(|c| u8::try_from(c).unwrap_or(b'?')).collect() } else { text.into_bytes() }
+        if self.cp1252 {
+            text.chars()
+                .map(|c| u8::try_from(c).unwrap_or(b'?'))
+                .collect()
+        } else {
+            text.into_bytes()
+        }
     }
 
     /// Appends one row of `columns` fields.
@@ -125,18 +131,32 @@ impl Variant {
 /// The XML of an invoice: the few known element names, a root and header of our own.
 #[must_use]
 pub fn xml(invoice: &Invoice) -> String {
-    let mut text = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<BillingData xmlns=\"urn:test:billing\">\n");
+    let mut text = String::from(
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<BillingData xmlns=\"urn:test:billing\">\n",
+    );
     let _ = write!(
         text,
         "<InvoiceDetails><AccountNumber>{}</AccountNumber><InvoiceNumber>{}</InvoiceNumber><InvoiceDate>{}</InvoiceDate><InvoiceCurrency>{}</InvoiceCurrency><InvoiceAmount>{}</InvoiceAmount></InvoiceDetails>\n",
-        invoice.account, invoice.number, invoice.date, invoice.currency, decimal(invoice.amount, invoice.exponent)
+        invoice.account,
+        invoice.number,
+        invoice.date,
+        invoice.currency,
+        decimal(invoice.amount, invoice.exponent)
     );
     for row in &invoice.rows {
-        let value = |column: usize| row.iter().find(|(c, _)| *c == column).map_or("", |(_, v)| v);
+        let value = |column: usize| {
+            row.iter()
+                .find(|(c, _)| *c == column)
+                .map_or("", |(_, v)| v)
+        };
         let _ = write!(
             text,
             "<TransactionDetails><ChargeCategoryDetailCode>{:<4}</ChargeCategoryDetailCode><Shipment><LeadShipmentNumber>{}</LeadShipmentNumber><Package><ChargeDetails><Charge><ChargeInformation><ClassificationCode>{}</ClassificationCode><NetAmount>{}</NetAmount><DescriptionOfCharges>{}</DescriptionOfCharges></ChargeInformation></Charge></ChargeDetails></Package></Shipment></TransactionDetails>\n",
-            value(35), value(13), value(43), value(52), value(45).replace('&', "&amp;")
+            value(35),
+            value(13),
+            value(43),
+            value(52),
+            value(45).replace('&', "&amp;")
         );
     }
     text.push_str("</BillingData>\n");
@@ -162,7 +182,11 @@ pub fn pdf(invoice: &Invoice) -> Vec<u8> {
     for offset in &offsets {
         let _ = write!(text, "{offset:010} 00000 n \n");
     }
-    let _ = write!(text, "trailer<</Size {}/Root 1 0 R/Info 4 0 R>>\nstartxref\n{start}\n%%EOF\n", offsets.len() + 1);
+    let _ = write!(
+        text,
+        "trailer<</Size {}/Root 1 0 R/Info 4 0 R>>\nstartxref\n{start}\n%%EOF\n",
+        offsets.len() + 1
+    );
     text.into_bytes()
 }
 
@@ -203,8 +227,9 @@ fn slashed_date(iso: &str) -> String {
 }
 
 fn spreadsheet_date(iso: &str) -> String {
-    const NAMES: [&str; 12] =
-        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    const NAMES: [&str; 12] = [
+        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+    ];
     match iso.split('-').collect::<Vec<_>>().as_slice() {
         [year, month, day] => {
             let month: usize = month.parse().unwrap_or(1);

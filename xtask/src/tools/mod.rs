@@ -2,6 +2,7 @@
 
 mod blockfuse;
 mod ccfarm;
+mod ups_invoices;
 
 use std::path::Path;
 
@@ -11,7 +12,7 @@ use crate::bench::Report;
 use crate::demo::Demo;
 
 /// Every tool, in alphabetical order.
-pub(crate) const ALL: &[Tool] = &[blockfuse::TOOL, ccfarm::TOOL];
+pub(crate) const ALL: &[Tool] = &[blockfuse::TOOL, ccfarm::TOOL, ups_invoices::TOOL];
 
 /// What xtask must know about a tool.
 #[derive(Debug)]

@@ -24,7 +24,9 @@ use crate::totals::Totals;
 
 /// Workers over large files. More than two gain nothing that was measured: one reads, one sums.
 fn workers() -> usize {
-    std::thread::available_parallelism().map_or(1, std::num::NonZero::get).min(4)
+    std::thread::available_parallelism()
+        .map_or(1, std::num::NonZero::get)
+        .min(4)
 }
 
 impl App {
@@ -67,7 +69,11 @@ impl App {
                 )?;
             }
         }
-        Ok(if missing && !listings.is_empty() { Exit::Attention } else { Exit::Done })
+        Ok(if missing && !listings.is_empty() {
+            Exit::Attention
+        } else {
+            Exit::Done
+        })
     }
 
     pub(super) fn check(
@@ -122,7 +128,10 @@ impl App {
             let scan = match scanned {
                 Ok(scan) => scan,
                 Err(source) => {
-                    let error = Error::Document { name, source: DocumentError::Csv(source) };
+                    let error = Error::Document {
+                        name,
+                        source: DocumentError::Csv(source),
+                    };
                     tracing::error!("{}", chain(&error));
                     if let Some(hint) = error.hint() {
                         tracing::error!("hint: {hint}");
@@ -157,10 +166,16 @@ impl App {
         }
         for (number, date, findings) in results {
             let number = Escaped::text(number).to_string();
-            let odd: Vec<&Finding> =
-                findings.iter().filter(|f| f.outcome != Outcome::Passed).collect();
+            let odd: Vec<&Finding> = findings
+                .iter()
+                .filter(|f| f.outcome != Outcome::Passed)
+                .collect();
             if odd.is_empty() {
-                writeln!(self.out, "{date}  {number:<20}  passed {} checks", findings.len())?;
+                writeln!(
+                    self.out,
+                    "{date}  {number:<20}  passed {} checks",
+                    findings.len()
+                )?;
             }
             for finding in odd {
                 writeln!(
@@ -176,7 +191,10 @@ impl App {
     fn find(&self, ledger: &Ledger, number: &str) -> Result<Vec<Listing>, Error> {
         let found = ledger.by_number(number)?;
         if found.is_empty() {
-            return Err(Error::Usage(format!("the ledger has no invoice {}", Escaped::text(number))));
+            return Err(Error::Usage(format!(
+                "the ledger has no invoice {}",
+                Escaped::text(number)
+            )));
         }
         Ok(found)
     }
@@ -190,14 +208,22 @@ impl App {
         let mut parts: BTreeMap<Format, Part> = BTreeMap::new();
         for format in [Format::Csv, Format::Xml] {
             let document = ledger.document(listing.id, format)?;
-            let Some(path) = document.filter(|d| d.state == "stored").and_then(|d| d.path) else {
+            let Some(path) = document
+                .filter(|d| d.state == "stored")
+                .and_then(|d| d.path)
+            else {
                 continue;
             };
             let full = self.settings.archive.join(&path);
             let bytes =
                 std::fs::read(&full).map_err(|source| Error::Archive { path: full, source })?;
-            let read = document::read(&bytes, format, &map, &listing.currency)
-                .map_err(|source| Error::Document { name: path.clone(), source })?;
+            let read =
+                document::read(&bytes, format, &map, &listing.currency).map_err(|source| {
+                    Error::Document {
+                        name: path.clone(),
+                        source,
+                    }
+                })?;
             let mine = |part: &Part| part.number.as_deref().is_none_or(|n| n == listing.number);
             if let Some(part) = read.parts.into_iter().find(mine) {
                 parts.insert(format, part);
@@ -233,8 +259,10 @@ impl App {
         for listing in &found {
             let documents = ledger.documents(Some(listing.id))?;
             let findings = self.judge(&ledger, listing);
-            let entry =
-                Entry { invoice: listing.clone(), charges: ledger.booked_charges(Some(listing.id))? };
+            let entry = Entry {
+                invoice: listing.clone(),
+                charges: ledger.booked_charges(Some(listing.id))?,
+            };
             let groups = group(std::slice::from_ref(&entry), ReportBy::Class);
             if self.global.json {
                 let mut value = listing_json(listing);
@@ -242,7 +270,8 @@ impl App {
                     .iter()
                     .map(|d| serde_json::json!({ "format": d.format, "revision": d.revision, "state": d.state, "reason": d.reason, "path": d.path, "sha256": d.sha256 }))
                     .collect();
-                value["findings"] = serde_json::to_value(findings.unwrap_or_default()).unwrap_or_default();
+                value["findings"] =
+                    serde_json::to_value(findings.unwrap_or_default()).unwrap_or_default();
                 value["classes"] = serde_json::to_value(&groups).unwrap_or_default();
                 self.json(&value)?;
                 continue;
@@ -250,7 +279,12 @@ impl App {
             writeln!(self.out, "invoice   {}", Escaped::text(&listing.number))?;
             writeln!(self.out, "date      {}", listing.date)?;
             writeln!(self.out, "account   {}", Escaped::text(&listing.account))?;
-            writeln!(self.out, "amount    {} {}", listing.shown_amount(), listing.currency)?;
+            writeln!(
+                self.out,
+                "amount    {} {}",
+                listing.shown_amount(),
+                listing.currency
+            )?;
             if let Some(due) = listing.due {
                 writeln!(self.out, "due       {due}")?;
             }
@@ -260,7 +294,12 @@ impl App {
             for document in documents {
                 let what = document.path.or(document.reason).unwrap_or_default();
                 let format = document.format.name();
-                writeln!(self.out, "{format:<8}  {} {}", document.state, Escaped::text(&what))?;
+                writeln!(
+                    self.out,
+                    "{format:<8}  {} {}",
+                    document.state,
+                    Escaped::text(&what)
+                )?;
             }
             match findings {
                 Ok(findings) => {
@@ -308,7 +347,11 @@ impl App {
                 self.print_charge(charge)?;
             }
         }
-        let look = if duplicates { !charges.is_empty() } else { charges.is_empty() };
+        let look = if duplicates {
+            !charges.is_empty()
+        } else {
+            charges.is_empty()
+        };
         Ok(if look { Exit::Attention } else { Exit::Done })
     }
 
@@ -329,7 +372,10 @@ impl App {
     }
 
     fn unbilled(&mut self, ledger: &Ledger, path: &Path) -> Result<Exit, Error> {
-        let file = |source| Error::Archive { path: path.to_owned(), source };
+        let file = |source| Error::Archive {
+            path: path.to_owned(),
+            source,
+        };
         let input: Box<dyn std::io::BufRead> = if path.as_os_str() == "-" {
             Box::new(std::io::stdin().lock())
         } else {
@@ -358,10 +404,17 @@ impl App {
             charges.entry(charge.invoice).or_default().push(charge);
         }
         let listings = ledger.listings(since, until)?;
-        let only = self.global.account.as_ref().and(self.settings.accounts.first());
+        let only = self
+            .global
+            .account
+            .as_ref()
+            .and(self.settings.accounts.first());
         let mine = |listing: &Listing| {
             only.is_none_or(|account| {
-                account.numbers.iter().any(|n| n.trim_start_matches('0') == listing.account)
+                account
+                    .numbers
+                    .iter()
+                    .any(|n| n.trim_start_matches('0') == listing.account)
             })
         };
         Ok(listings
@@ -413,7 +466,10 @@ impl App {
 
     fn write_file(&self, path: &Path, content: &[u8]) -> Result<(), Error> {
         nightshift_common::atomic::replace_with(path, 0o600, content).map_err(|error| {
-            Error::Archive { path: path.to_owned(), source: std::io::Error::other(error) }
+            Error::Archive {
+                path: path.to_owned(),
+                source: std::io::Error::other(error),
+            }
         })
     }
 
@@ -445,12 +501,16 @@ impl App {
     fn report_files(&mut self, files: &[PathBuf]) -> Result<Exit, Error> {
         let mut totals = Totals::default();
         for path in files {
-            let file = File::open(path)
-                .map_err(|source| Error::Archive { path: path.clone(), source })?;
-            totals.read(file, workers()).map_err(|source| Error::Document {
-                name: path.display().to_string(),
-                source: DocumentError::Csv(source),
+            let file = File::open(path).map_err(|source| Error::Archive {
+                path: path.clone(),
+                source,
             })?;
+            totals
+                .read(file, workers())
+                .map_err(|source| Error::Document {
+                    name: path.display().to_string(),
+                    source: DocumentError::Csv(source),
+                })?;
         }
         let codes = totals.codes();
         if self.global.json {

@@ -36,7 +36,12 @@ pub struct BlockReader<R> {
 impl<R: Read> BlockReader<R> {
     /// Starts at line 1 of `input`.
     pub fn new(input: R) -> Self {
-        Self { input, rest: Vec::new(), line: 1, done: false }
+        Self {
+            input,
+            rest: Vec::new(),
+            line: 1,
+            done: false,
+        }
     }
 
     /// Fills `block` with the next rows, reusing its memory; `false` at the end.
@@ -101,7 +106,11 @@ mod tests {
         assert_eq!(joined, text.as_bytes());
         assert!(lines.len() > 2);
         let rows_before_second = (lines[1] - 1) / 2;
-        assert_eq!(lines[1], rows_before_second * 2 + 1, "rows have two lines each");
+        assert_eq!(
+            lines[1],
+            rows_before_second * 2 + 1,
+            "rows have two lines each"
+        );
     }
 
     #[test]

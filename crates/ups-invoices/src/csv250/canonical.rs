@@ -72,7 +72,10 @@ pub fn digests(bytes: &[u8]) -> Result<HashMap<(String, String), String>, CsvErr
         context.update(line_of(row).as_bytes());
         Ok(())
     })?;
-    Ok(contexts.into_iter().map(|(key, context)| (key, crate::hex(context.finish().as_ref()))).collect())
+    Ok(contexts
+        .into_iter()
+        .map(|(key, context)| (key, crate::hex(context.finish().as_ref())))
+        .collect())
 }
 
 /// The canonical text of a whole file.

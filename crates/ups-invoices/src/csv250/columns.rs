@@ -14,7 +14,10 @@ pub const NARROWEST: usize = 53;
 
 /// Zero-based positions of the columns that code names.
 pub mod at {
-    #![expect(missing_docs, reason = "each constant is the column of its name in the table")]
+    #![expect(
+        missing_docs,
+        reason = "each constant is the column of its name in the table"
+    )]
     pub const VERSION: usize = 0;
     pub const RECIPIENT: usize = 1;
     pub const ACCOUNT: usize = 2;
@@ -80,7 +83,11 @@ pub struct Column {
 /// All columns in order.
 pub fn all() -> &'static [Column] {
     static TABLE: LazyLock<Vec<Column>> = LazyLock::new(|| {
-        include_str!("../../data/columns.tsv").lines().skip(1).map(column).collect()
+        include_str!("../../data/columns.tsv")
+            .lines()
+            .skip(1)
+            .map(column)
+            .collect()
     });
     &TABLE
 }
@@ -119,7 +126,13 @@ fn column(line: &'static str) -> Column {
         "date" => Kind::Date,
         _ => Kind::Text,
     };
-    Column { number, name, older_name, kind, binding: from != "name" }
+    Column {
+        number,
+        name,
+        older_name,
+        kind,
+        binding: from != "name",
+    }
 }
 
 #[cfg(test)]
@@ -164,7 +177,10 @@ mod tests {
     #[test]
     fn headers_match_by_either_name_in_any_case() {
         assert_eq!(by_name(" invoice NUMBER "), Some(at::INVOICE_NUMBER));
-        assert_eq!(by_name("Account Country"), by_name("Account Country/Territory"));
+        assert_eq!(
+            by_name("Account Country"),
+            by_name("Account Country/Territory")
+        );
         assert_eq!(by_name("Place Holder 24"), Some(197));
         assert_eq!(by_name("Place Holder 60"), None);
     }

@@ -38,8 +38,16 @@ impl Layout {
     /// A word for reports: `comma, ISO dates, header of 250`.
     #[must_use]
     pub fn describe(&self) -> String {
-        let delimiter = if self.delimiter == b',' { "comma" } else { "semicolon" };
-        let decimal = if self.decimal == DecimalSign::Point { "point" } else { "decimal comma" };
+        let delimiter = if self.delimiter == b',' {
+            "comma"
+        } else {
+            "semicolon"
+        };
+        let decimal = if self.decimal == DecimalSign::Point {
+            "point"
+        } else {
+            "decimal comma"
+        };
         let dates = match self.dates {
             DateOrder::Iso => "ISO dates",
             DateOrder::DayMonthYear => "DD/MM/YYYY",
@@ -57,7 +65,10 @@ impl Layout {
     #[inline]
     #[must_use]
     pub fn position(&self, column: usize) -> Option<usize> {
-        self.positions.get(column).copied().filter(|&position| position != usize::MAX)
+        self.positions
+            .get(column)
+            .copied()
+            .filter(|&position| position != usize::MAX)
     }
 
     /// Column, kind and whether the kind is binding, for each position of the file.
@@ -69,7 +80,11 @@ impl Layout {
     /// Fields of a row that totals need: up to the last of `columns`.
     #[must_use]
     pub fn needed(&self, columns: &[usize]) -> usize {
-        columns.iter().filter_map(|&column| self.position(column)).max().map_or(0, |last| last + 1)
+        columns
+            .iter()
+            .filter_map(|&column| self.position(column))
+            .max()
+            .map_or(0, |last| last + 1)
     }
 }
 
@@ -77,7 +92,10 @@ impl Layout {
 pub(super) fn is_header(block: &[u8], fields: &[Span]) -> bool {
     let says = |position: usize, name: &str| {
         fields.get(position).is_some_and(|field| {
-            field.raw(block).trim_ascii().eq_ignore_ascii_case(name.as_bytes())
+            field
+                .raw(block)
+                .trim_ascii()
+                .eq_ignore_ascii_case(name.as_bytes())
         })
     };
     says(at::VERSION, "Version") || says(at::INVOICE_NUMBER, "Invoice Number")
@@ -99,7 +117,9 @@ pub(super) fn decide(blocks: &[Block], last: bool) -> Result<Option<Layout>, Csv
         .max_by_key(|&(_, width)| width)
         .unwrap_or((b',', 0));
     let mut splitter = Splitter::new(first, delimiter);
-    let end = splitter.row(&mut fields, usize::MAX).map_err(|quote| super::quote_error(quote, 1))?;
+    let end = splitter
+        .row(&mut fields, usize::MAX)
+        .map_err(|quote| super::quote_error(quote, 1))?;
     if width < NARROWEST {
         if end.is_some_and(|end| !end.terminated) && starts_like_a_row(first, &fields) {
             return Err(CsvError::Cut { line: 1 });
@@ -117,19 +137,29 @@ pub(super) fn decide(blocks: &[Block], last: bool) -> Result<Option<Layout>, Csv
                     "{width} columns, no header, and layout version `{version}` instead of 2.1"
                 )));
             }
-            (0..columns::COUNT).map(|c| if c < width { c } else { usize::MAX }).collect()
+            (0..columns::COUNT)
+                .map(|c| if c < width { c } else { usize::MAX })
+                .collect()
         }
     };
+    // An only row without newline is whole only if it is as wide as rows can be.
+    let cut = end.is_some_and(|end| !end.terminated);
     let mut layout = Layout {
         delimiter,
         header,
-        width,
+        width: if cut {
+            width.max(columns::COUNT)
+        } else {
+            width
+        },
         decimal: DecimalSign::Point,
         dates: DateOrder::Iso,
         meanings: meanings(&positions, width),
         positions,
     };
-    let Some((decimal, dates)) = evidence(blocks, &layout, last)? else { return Ok(None) };
+    let Some((decimal, dates)) = evidence(blocks, &layout, last)? else {
+        return Ok(None);
+    };
     layout.decimal = decimal;
     layout.dates = dates;
     Ok(Some(layout))
@@ -238,7 +268,11 @@ fn evidence(
                 let text = field.raw(&block.bytes).trim_ascii();
                 match kind {
                     Kind::Amount | Kind::Decimal => {
-                        let exponent = if *kind == Kind::Amount { row.exponent(*column) } else { 2 };
+                        let exponent = if *kind == Kind::Amount {
+                            row.exponent(*column)
+                        } else {
+                            2
+                        };
                         match money::sign_evidence(text, exponent) {
                             SignEvidence::Is(sign) => decimal = decimal.or(Some(sign)),
                             SignEvidence::Ambiguous => {
@@ -270,7 +304,11 @@ fn evidence(
     if !last && (decimal.is_none() || dates.is_none()) {
         return Ok(None);
     }
-    let usual = if layout.delimiter == b',' { DecimalSign::Point } else { DecimalSign::Comma };
+    let usual = if layout.delimiter == b',' {
+        DecimalSign::Point
+    } else {
+        DecimalSign::Comma
+    };
     let decimal = match (decimal, unclear_number) {
         (Some(sign), _) => sign,
         (None, Some(error)) => return Err(error),

@@ -75,7 +75,9 @@ impl CsvError {
     #[must_use]
     pub fn hint(&self) -> Option<&'static str> {
         match self {
-            Self::Layout(_) => Some("choose the 250-column billing data file (CSV) as the download"),
+            Self::Layout(_) => {
+                Some("choose the 250-column billing data file (CSV) as the download")
+            }
             Self::Cell { reason, .. } if reason.contains("spreadsheet") => {
                 Some("download it again and do not save it from a spreadsheet")
             }
@@ -97,7 +99,14 @@ pub struct Scan {
 ///
 /// Memory is a few blocks of 1 MiB and the sums.
 pub fn scan<R: Read + Send>(input: R, threads: usize) -> Result<Scan, CsvError> {
-    let (layout, sums) = run(input, threads, usize::MAX, Sums::default, |sums, row| sums.add(row), Sums::merge)?;
+    let (layout, sums) = run(
+        input,
+        threads,
+        usize::MAX,
+        Sums::default,
+        |sums, row| sums.add(row),
+        Sums::merge,
+    )?;
     Ok(Scan { layout, sums })
 }
 
@@ -144,7 +153,9 @@ where
         let mut block = Block::default();
         loop {
             {
-                let mut source = source.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+                let mut source = source
+                    .lock()
+                    .unwrap_or_else(std::sync::PoisonError::into_inner);
                 match source.0.next() {
                     Some(waiting) => block = waiting,
                     None if source.1.fill(&mut block)? => {}
@@ -212,12 +223,19 @@ fn each_row_of(
                 return Err(CsvError::Cut { line });
             }
             if fields.len() < NARROWEST {
-                let reason = format!("has {} columns where {} are due", fields.len(), layout.width);
+                let reason = format!(
+                    "has {} columns where {} are due",
+                    fields.len(),
+                    layout.width
+                );
                 return Err(CsvError::Row { line, reason });
             }
         } else if fields.len() < limit {
             return Err(if end.terminated {
-                CsvError::Row { line, reason: format!("has only {} columns", fields.len()) }
+                CsvError::Row {
+                    line,
+                    reason: format!("has only {} columns", fields.len()),
+                }
             } else {
                 CsvError::Cut { line }
             });
@@ -234,11 +252,19 @@ fn quote_error(quote: QuoteError, first_line: u64) -> CsvError {
     if quote.unclosed {
         return CsvError::Cut { line };
     }
-    CsvError::Row { line, reason: format!("a quote inside field {} that is not quoted", quote.field) }
+    CsvError::Row {
+        line,
+        reason: format!("a quote inside field {} that is not quoted", quote.field),
+    }
 }
 
 fn cell_error(row: &Row<'_>, column: usize, reason: &str) -> CsvError {
-    let value: String = row.string(column).chars().take(60).flat_map(char::escape_debug).collect();
+    let value: String = row
+        .string(column)
+        .chars()
+        .take(60)
+        .flat_map(char::escape_debug)
+        .collect();
     let known = &columns::all()[column];
     CsvError::Cell {
         line: row.line,

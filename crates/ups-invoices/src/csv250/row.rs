@@ -23,7 +23,12 @@ pub struct Row<'a> {
 
 impl<'a> Row<'a> {
     pub(super) fn new(block: &'a [u8], fields: &'a [Span], layout: &'a Layout, line: u64) -> Self {
-        Self { block, fields, layout, line }
+        Self {
+            block,
+            fields,
+            layout,
+            line,
+        }
     }
 
     /// The layout of the row's file.
@@ -46,7 +51,10 @@ impl<'a> Row<'a> {
     /// The value of a column, quotes resolved.
     #[must_use]
     pub fn text(&self, column: usize) -> Cow<'a, [u8]> {
-        let field = self.layout.position(column).and_then(|position| self.fields.get(position));
+        let field = self
+            .layout
+            .position(column)
+            .and_then(|position| self.fields.get(position));
         match field.map(|field| field.text(self.block)) {
             Some(Cow::Borrowed(text)) => Cow::Borrowed(text.trim_ascii()),
             Some(Cow::Owned(text)) => Cow::Owned(text.trim_ascii().to_vec()),
@@ -72,7 +80,11 @@ impl<'a> Row<'a> {
     #[must_use]
     pub fn currency(&self, column: usize) -> &'a [u8] {
         let own = self.raw(columns::currency_of(column));
-        if own.is_empty() { self.raw(at::INVOICE_CURRENCY) } else { own }
+        if own.is_empty() {
+            self.raw(at::INVOICE_CURRENCY)
+        } else {
+            own
+        }
     }
 
     /// An amount in minor units; blank is zero.
@@ -95,7 +107,11 @@ impl<'a> Row<'a> {
         }
         match day::parse(text, self.layout.dates) {
             Some(date) => Ok(Some(date)),
-            None => Err(cell_error(self, column, "not a date in the order of the file's others")),
+            None => Err(cell_error(
+                self,
+                column,
+                "not a date in the order of the file's others",
+            )),
         }
     }
 
@@ -108,7 +124,9 @@ impl<'a> Row<'a> {
             if field.is_empty() {
                 continue;
             }
-            let Some((column, kind, binding)) = *meaning else { continue };
+            let Some((column, kind, binding)) = *meaning else {
+                continue;
+            };
             if kind == Kind::Text {
                 continue;
             }
@@ -127,16 +145,17 @@ impl<'a> Row<'a> {
                     Ok(_) | Err(AmountError::TooPrecise(_)) => None,
                     Err(_) => Some("not a number"),
                 },
-                Kind::Amount => match money::parse(text, self.exponent(column), self.layout.decimal)
-                {
-                    Ok(_) => None,
-                    Err(AmountError::TooPrecise(_)) if binding => {
-                        Some("more digits after the decimal sign than its currency has")
+                Kind::Amount => {
+                    match money::parse(text, self.exponent(column), self.layout.decimal) {
+                        Ok(_) => None,
+                        Err(AmountError::TooPrecise(_)) if binding => {
+                            Some("more digits after the decimal sign than its currency has")
+                        }
+                        Err(AmountError::TooPrecise(_)) => None,
+                        Err(AmountError::NotANumber) => Some("not a number"),
+                        Err(AmountError::Overflow) => Some("too large"),
                     }
-                    Err(AmountError::TooPrecise(_)) => None,
-                    Err(AmountError::NotANumber) => Some("not a number"),
-                    Err(AmountError::Overflow) => Some("too large"),
-                },
+                }
                 Kind::Date => day::parse(text, self.layout.dates)
                     .is_none()
                     .then_some("not a date in the order of the file's others"),
@@ -154,7 +173,10 @@ impl<'a> Row<'a> {
     #[must_use]
     pub fn has_unknown_surplus(&self) -> bool {
         let known = self.layout.header.unwrap_or(columns::COUNT);
-        self.fields.iter().skip(known).any(|field| !field.is_empty())
+        self.fields
+            .iter()
+            .skip(known)
+            .any(|field| !field.is_empty())
     }
 
     /// Number of fields in the row.
@@ -165,11 +187,19 @@ impl<'a> Row<'a> {
 
     /// Refuses what a spreadsheet leaves of a long identifier.
     fn check_identifiers(&self) -> Result<(), CsvError> {
-        for column in
-            [at::RECIPIENT, at::ACCOUNT, at::INVOICE_NUMBER, at::LEAD_SHIPMENT, at::TRACKING]
-        {
+        for column in [
+            at::RECIPIENT,
+            at::ACCOUNT,
+            at::INVOICE_NUMBER,
+            at::LEAD_SHIPMENT,
+            at::TRACKING,
+        ] {
             if spoiled_by_spreadsheet(self.raw(column)) {
-                return Err(cell_error(self, column, "an identifier spoiled by a spreadsheet"));
+                return Err(cell_error(
+                    self,
+                    column,
+                    "an identifier spoiled by a spreadsheet",
+                ));
             }
         }
         Ok(())
@@ -180,7 +210,11 @@ impl<'a> Row<'a> {
 pub fn decode(bytes: &[u8]) -> Cow<'_, str> {
     match std::str::from_utf8(bytes) {
         Ok(text) => Cow::Borrowed(text),
-        Err(_) => encoding_rs::WINDOWS_1252.decode_without_bom_handling(bytes).0,
+        Err(_) => {
+            encoding_rs::WINDOWS_1252
+                .decode_without_bom_handling(bytes)
+                .0
+        }
     }
 }
 
@@ -188,7 +222,9 @@ fn spoiled_by_spreadsheet(id: &[u8]) -> bool {
     let exponent = memchr::memchr2(b'E', b'e', id).is_some_and(|at| {
         id.get(at + 1) == Some(&b'+')
             && at > 0
-            && id[..at].iter().all(|b| b.is_ascii_digit() || matches!(b, b'.' | b','))
+            && id[..at]
+                .iter()
+                .all(|b| b.is_ascii_digit() || matches!(b, b'.' | b','))
     });
     exponent || !id.is_empty() && id.iter().all(|&b| b == b'#')
 }

@@ -81,7 +81,14 @@ impl<'a> Splitter<'a> {
     /// Starts at the first byte of `bytes`, on line 0 of the block.
     #[must_use]
     pub fn new(bytes: &'a [u8], delimiter: u8) -> Self {
-        let mut splitter = Self { bytes, delimiter, mask: 0, base: 0, start: 0, line: 0 };
+        let mut splitter = Self {
+            bytes,
+            delimiter,
+            mask: 0,
+            base: 0,
+            start: 0,
+            line: 0,
+        };
         splitter.mask = splitter.marks();
         splitter
     }
@@ -122,7 +129,11 @@ impl<'a> Splitter<'a> {
                     return self.skip_row();
                 }
             } else if byte == b'\n' {
-                let end = if at > self.start && self.bytes[at - 1] == b'\r' { at - 1 } else { at };
+                let end = if at > self.start && self.bytes[at - 1] == b'\r' {
+                    at - 1
+                } else {
+                    at
+                };
                 self.push(fields, self.start, end);
                 self.start = at + 1;
                 self.line += 1;
@@ -137,12 +148,20 @@ impl<'a> Splitter<'a> {
     fn quoted(&mut self, fields: &mut Vec<Span>, open: usize) -> Result<Option<bool>, QuoteError> {
         let field = fields.len() + 1;
         if open != self.start {
-            return Err(QuoteError { line: self.line, field, unclosed: false });
+            return Err(QuoteError {
+                line: self.line,
+                field,
+                unclosed: false,
+            });
         }
         let first_line = self.line;
         let mut doubled = false;
         let close = loop {
-            let unclosed = QuoteError { line: first_line, field, unclosed: true };
+            let unclosed = QuoteError {
+                line: first_line,
+                field,
+                unclosed: true,
+            };
             let at = self.next_mark().ok_or(unclosed)?;
             match self.bytes[at] {
                 b'\n' => self.line += 1,
@@ -161,7 +180,13 @@ impl<'a> Splitter<'a> {
             [b'\n', ..] => (1, Some(true)),
             [b'\r', b'\n', ..] => (2, Some(true)),
             [byte, ..] if *byte == self.delimiter => (1, None),
-            _ => return Err(QuoteError { line: self.line, field, unclosed: false }),
+            _ => {
+                return Err(QuoteError {
+                    line: self.line,
+                    field,
+                    unclosed: false,
+                });
+            }
         };
         if length > 0 {
             self.next_mark();
@@ -180,7 +205,11 @@ impl<'a> Splitter<'a> {
         loop {
             let Some(step) = memchr::memchr2(b'\n', b'"', &self.bytes[at..]) else {
                 if inside {
-                    return Err(QuoteError { line: self.line, field: 0, unclosed: true });
+                    return Err(QuoteError {
+                        line: self.line,
+                        field: 0,
+                        unclosed: true,
+                    });
                 }
                 self.jump(self.bytes.len());
                 return Ok(false);
@@ -237,10 +266,17 @@ impl<'a> Splitter<'a> {
 }
 
 /// Blocks are far below 4 GiB, so offsets fit; a span of 12 bytes keeps 250 of them in cache.
-#[expect(clippy::cast_possible_truncation, reason = "blocks are at most a few MiB long")]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "blocks are at most a few MiB long"
+)]
 #[inline]
 fn span(start: usize, end: usize, doubled: bool) -> Span {
-    Span { start: start as u32, end: end as u32, doubled }
+    Span {
+        start: start as u32,
+        end: end as u32,
+        doubled,
+    }
 }
 
 #[inline]
@@ -278,7 +314,12 @@ mod tests {
         let mut splitter = Splitter::new(text, delimiter);
         let (mut fields, mut rows) = (Vec::new(), Vec::new());
         while splitter.row(&mut fields, usize::MAX)?.is_some() {
-            rows.push(fields.iter().map(|span| span.text(text).into_owned()).collect());
+            rows.push(
+                fields
+                    .iter()
+                    .map(|span| span.text(text).into_owned())
+                    .collect(),
+            );
         }
         Ok(rows)
     }
@@ -296,9 +337,23 @@ mod tests {
     #[test]
     fn stray_and_unclosed_quotes_have_a_place() {
         let error = rows(b"a,b\nc,12\" pipe,d\n", b',').unwrap_err();
-        assert_eq!(error, QuoteError { line: 1, field: 2, unclosed: false });
+        assert_eq!(
+            error,
+            QuoteError {
+                line: 1,
+                field: 2,
+                unclosed: false
+            }
+        );
         let error = rows(b"a,\"b\nc", b',').unwrap_err();
-        assert_eq!(error, QuoteError { line: 0, field: 2, unclosed: true });
+        assert_eq!(
+            error,
+            QuoteError {
+                line: 0,
+                field: 2,
+                unclosed: true
+            }
+        );
         assert!(rows(b"a,\"b\"c,d\n", b',').is_err());
     }
 
@@ -311,7 +366,14 @@ mod tests {
         while let Some(end) = splitter.row(&mut fields, 2).unwrap() {
             seen.push((end.line, fields[0].text(text).into_owned(), fields.len()));
         }
-        assert_eq!(seen, [(0, b"a".to_vec(), 2), (2, b"q".to_vec(), 2), (3, b"x".to_vec(), 2)]);
+        assert_eq!(
+            seen,
+            [
+                (0, b"a".to_vec(), 2),
+                (2, b"q".to_vec(), 2),
+                (3, b"x".to_vec(), 2)
+            ]
+        );
     }
 
     proptest! {

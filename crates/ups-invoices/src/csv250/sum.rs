@@ -77,8 +77,14 @@ impl Sums {
         let remarks = &mut self.remarks;
         row.check_types(|column, value| note(remarks, column, 1, row.line, &decode(value)))?;
         if row.has_unknown_surplus() {
-            let reason = format!("values beyond column {} that no header names", columns::COUNT);
-            return Err(CsvError::Row { line: row.line, reason });
+            let reason = format!(
+                "values beyond column {} that no header names",
+                columns::COUNT
+            );
+            return Err(CsvError::Row {
+                line: row.line,
+                reason,
+            });
         }
         self.rows += 1;
         if row.width() < columns::COUNT {
@@ -110,7 +116,10 @@ impl Sums {
             disagree(invoice, at::INVOICE_CURRENCY, row, first);
         }
         if row.date(at::INVOICE_DATE)? != invoice.date {
-            let first = invoice.date.map(|date| date.to_string()).unwrap_or_default();
+            let first = invoice
+                .date
+                .map(|date| date.to_string())
+                .unwrap_or_default();
             disagree(invoice, at::INVOICE_DATE, row, first);
         }
         Ok(())
@@ -121,7 +130,13 @@ impl Sums {
         self.rows += other.rows;
         self.padded += other.padded;
         for remark in other.remarks {
-            note(&mut self.remarks, remark.column, remark.count, remark.line, &remark.value);
+            note(
+                &mut self.remarks,
+                remark.column,
+                remark.count,
+                remark.line,
+                &remark.value,
+            );
         }
         self.current = None;
         for (key, from) in other.index {
@@ -189,14 +204,19 @@ impl Sums {
 fn disagree(invoice: &mut InvoiceSum, column: usize, row: &Row<'_>, first: String) {
     if invoice.disagreements.len() < KEPT_DISAGREEMENTS {
         let name = columns::all()[column].name;
-        invoice.disagreements.push((name, row.line, first, row.string(column)));
+        invoice
+            .disagreements
+            .push((name, row.line, first, row.string(column)));
     }
 }
 
 /// Two parts of one invoice, from different blocks.
 fn join(a: &InvoiceSum, b: InvoiceSum) -> InvoiceSum {
-    let (mut first, second) =
-        if a.first_line <= b.first_line { (a.clone(), b) } else { (b, a.clone()) };
+    let (mut first, second) = if a.first_line <= b.first_line {
+        (a.clone(), b)
+    } else {
+        (b, a.clone())
+    };
     // A sum beyond i64 is kept at the edge, where it can equal no invoice amount but that edge.
     first.net = first.net.saturating_add(second.net);
     first.rows += second.rows;
@@ -207,20 +227,28 @@ fn join(a: &InvoiceSum, b: InvoiceSum) -> InvoiceSum {
     if ours != theirs {
         let shown = |minor| crate::money::show(minor, first.exponent);
         let pair = (shown(ours), shown(theirs));
-        first.disagreements.push((name(at::INVOICE_AMOUNT), line, pair.0, pair.1));
+        first
+            .disagreements
+            .push((name(at::INVOICE_AMOUNT), line, pair.0, pair.1));
     }
     if first.account != second.account {
         let pair = (first.account.clone(), second.account.clone());
-        first.disagreements.push((name(at::ACCOUNT), line, pair.0, pair.1));
+        first
+            .disagreements
+            .push((name(at::ACCOUNT), line, pair.0, pair.1));
     }
     if first.currency != second.currency {
         let pair = (first.currency.clone(), second.currency.clone());
-        first.disagreements.push((name(at::INVOICE_CURRENCY), line, pair.0, pair.1));
+        first
+            .disagreements
+            .push((name(at::INVOICE_CURRENCY), line, pair.0, pair.1));
     }
     if first.date != second.date {
         let text = |date: Option<Date>| date.map(|d| d.to_string()).unwrap_or_default();
         let pair = (text(first.date), text(second.date));
-        first.disagreements.push((name(at::INVOICE_DATE), line, pair.0, pair.1));
+        first
+            .disagreements
+            .push((name(at::INVOICE_DATE), line, pair.0, pair.1));
     }
     first.disagreements.extend(second.disagreements);
     first.disagreements.sort_by_key(|(_, line, ..)| *line);
@@ -237,6 +265,11 @@ fn note(remarks: &mut Vec<Remark>, column: usize, count: u64, line: u64, value: 
                 value.clone_into(&mut remark.value);
             }
         }
-        None => remarks.push(Remark { column, count, line, value: value.to_owned() }),
+        None => remarks.push(Remark {
+            column,
+            count,
+            line,
+            value: value.to_owned(),
+        }),
     }
 }

@@ -13,7 +13,9 @@ use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 pub use query::{BookedCharge, Listing, Shipment, WeekSpend};
 
 /// Formats of a document.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Format {
     /// The billing data file.
@@ -78,7 +80,12 @@ impl InvoiceKey {
     #[must_use]
     pub fn new(profile: &str, account: &str, number: &str, date: Date) -> Self {
         let account = account.trim().trim_start_matches('0').to_owned();
-        Self { profile: profile.to_owned(), account, number: number.trim().to_owned(), date }
+        Self {
+            profile: profile.to_owned(),
+            account,
+            number: number.trim().to_owned(),
+            date,
+        }
     }
 }
 
@@ -220,7 +227,10 @@ pub struct Ledger {
 }
 
 fn doing(what: &'static str) -> impl FnOnce(rusqlite::Error) -> LedgerError {
-    move |source| LedgerError::Sqlite { doing: what, source }
+    move |source| LedgerError::Sqlite {
+        doing: what,
+        source,
+    }
 }
 
 impl Ledger {
@@ -253,7 +263,8 @@ impl Ledger {
         now: &str,
     ) -> Result<(i64, bool), LedgerError> {
         let transaction = self.connection.transaction().map_err(doing("begin"))?;
-        let noted = note_invoice(&transaction, key, facts, now).map_err(doing("note an invoice"))?;
+        let noted =
+            note_invoice(&transaction, key, facts, now).map_err(doing("note an invoice"))?;
         transaction.commit().map_err(doing("note an invoice"))?;
         Ok(noted)
     }
@@ -375,7 +386,9 @@ impl Ledger {
                 .execute(sql, params![id, today.to_string()])
                 .map_err(doing("mark an invoice"))?;
             let sql = "update document set state = 'gone' where invoice = ?1 and state = 'listed'";
-            self.connection.execute(sql, params![id]).map_err(doing("mark an invoice"))?;
+            self.connection
+                .execute(sql, params![id])
+                .map_err(doing("mark an invoice"))?;
             if unfetched {
                 lost.push(number);
             }
@@ -405,7 +418,12 @@ impl Ledger {
         let sql = "select id, kind, text, raised from alert
                    where acknowledged is null and (not ?1 or notified is null) order by id";
         let alert = |row: &rusqlite::Row<'_>| {
-            Ok(Alert { id: row.get(0)?, kind: row.get(1)?, text: row.get(2)?, raised: row.get(3)? })
+            Ok(Alert {
+                id: row.get(0)?,
+                kind: row.get(1)?,
+                text: row.get(2)?,
+                raised: row.get(3)?,
+            })
         };
         self.rows(sql, params![unnotified], alert, "list alerts")
     }
@@ -413,8 +431,10 @@ impl Ledger {
     /// Acknowledges an alert; `false` if there is none of that id open.
     pub fn acknowledge(&mut self, id: i64, now: &str) -> Result<bool, LedgerError> {
         let sql = "update alert set acknowledged = ?2 where id = ?1 and acknowledged is null";
-        let changed =
-            self.connection.execute(sql, params![id, now]).map_err(doing("acknowledge"))?;
+        let changed = self
+            .connection
+            .execute(sql, params![id, now])
+            .map_err(doing("acknowledge"))?;
         Ok(changed == 1)
     }
 
@@ -422,7 +442,10 @@ impl Ledger {
     pub fn notified(&mut self, ids: &[i64], now: &str) -> Result<(), LedgerError> {
         for id in ids {
             self.connection
-                .execute("update alert set notified = ?2 where id = ?1", params![id, now])
+                .execute(
+                    "update alert set notified = ?2 where id = ?1",
+                    params![id, now],
+                )
                 .map_err(doing("note a notification"))?;
         }
         Ok(())
@@ -431,7 +454,10 @@ impl Ledger {
     /// Notes the start of a run and gives its id.
     pub fn run_starts(&mut self, command: &str, now: &str) -> Result<i64, LedgerError> {
         self.connection
-            .execute("insert into run (command, started) values (?1, ?2)", params![command, now])
+            .execute(
+                "insert into run (command, started) values (?1, ?2)",
+                params![command, now],
+            )
             .map_err(doing("note a run"))?;
         Ok(self.connection.last_insert_rowid())
     }
@@ -498,7 +524,8 @@ impl Ledger {
     ) -> Result<Vec<T>, LedgerError> {
         let mut statement = self.connection.prepare(sql).map_err(doing(what))?;
         let rows = statement.query_map(params, map).map_err(doing(what))?;
-        rows.collect::<rusqlite::Result<Vec<T>>>().map_err(doing(what))
+        rows.collect::<rusqlite::Result<Vec<T>>>()
+            .map_err(doing(what))
     }
 }
 
@@ -513,9 +540,15 @@ fn migrate(connection: &mut Connection) -> Result<(), LedgerError> {
     let done = usize::try_from(found).unwrap_or_default();
     for (index, sql) in MIGRATIONS.iter().enumerate().skip(done) {
         let transaction = connection.transaction().map_err(doing("begin"))?;
-        transaction.execute_batch(sql).map_err(doing("migrate the ledger"))?;
         transaction
-            .pragma_update(None, "user_version", i64::try_from(index + 1).unwrap_or(i64::MAX))
+            .execute_batch(sql)
+            .map_err(doing("migrate the ledger"))?;
+        transaction
+            .pragma_update(
+                None,
+                "user_version",
+                i64::try_from(index + 1).unwrap_or(i64::MAX),
+            )
             .map_err(doing("migrate the ledger"))?;
         transaction.commit().map_err(doing("migrate the ledger"))?;
     }
@@ -544,7 +577,15 @@ fn note_invoice(
              amount_minor = coalesce(?4, amount_minor), due = coalesce(?5, due),
              currency = case when ?6 = '' then currency else ?6 end,
              exponent = case when ?6 = '' then exponent else ?7 end where id = ?1",
-            params![id, now, facts.listed, facts.amount, due, facts.currency, facts.exponent],
+            params![
+                id,
+                now,
+                facts.listed,
+                facts.amount,
+                due,
+                facts.currency,
+                facts.exponent
+            ],
         )?;
         return Ok((id, false));
     }
@@ -653,21 +694,44 @@ mod tests {
     #[test]
     fn facts_are_added_and_never_erased() {
         let mut ledger = Ledger::in_memory().unwrap();
-        let facts = InvoiceFacts { currency: "EUR".into(), exponent: 2, listed: Some(5), ..InvoiceFacts::default() };
+        let facts = InvoiceFacts {
+            currency: "EUR".into(),
+            exponent: 2,
+            listed: Some(5),
+            ..InvoiceFacts::default()
+        };
         let (id, new) = ledger.note_invoice(&key("1"), &facts, "t1").unwrap();
         assert!(new);
-        let later = InvoiceFacts { amount: Some(5), ..InvoiceFacts::default() };
-        assert_eq!(ledger.note_invoice(&key("1"), &later, "t2").unwrap(), (id, false));
+        let later = InvoiceFacts {
+            amount: Some(5),
+            ..InvoiceFacts::default()
+        };
+        assert_eq!(
+            ledger.note_invoice(&key("1"), &later, "t2").unwrap(),
+            (id, false)
+        );
         let listing = &ledger.listings(None, None).unwrap()[0];
-        assert_eq!((listing.currency.as_str(), listing.listed, listing.amount), ("EUR", Some(5), Some(5)));
+        assert_eq!(
+            (listing.currency.as_str(), listing.listed, listing.amount),
+            ("EUR", Some(5), Some(5))
+        );
         assert_eq!(listing.account, "A1");
     }
 
     #[test]
     fn the_newest_stored_csv_is_the_one_that_counts() {
         let mut ledger = Ledger::in_memory().unwrap();
-        let (id, _) = ledger.note_invoice(&key("1"), &InvoiceFacts::default(), "t").unwrap();
-        let with = |net| NewDocument { charges: vec![NewCharge { net, tracking: "1Z".into(), ..NewCharge::default() }], ..NewDocument::default() };
+        let (id, _) = ledger
+            .note_invoice(&key("1"), &InvoiceFacts::default(), "t")
+            .unwrap();
+        let with = |net| NewDocument {
+            charges: vec![NewCharge {
+                net,
+                tracking: "1Z".into(),
+                ..NewCharge::default()
+            }],
+            ..NewDocument::default()
+        };
         ledger.store(id, Format::Xml, 1, &with(1)).unwrap();
         assert_eq!(ledger.shipments("1Z").unwrap()[0].net, 1);
         ledger.store(id, Format::Csv, 1, &with(2)).unwrap();
@@ -692,13 +756,27 @@ mod tests {
     #[test]
     fn invoices_that_left_the_list_are_marked_and_unfetched_ones_told() {
         let mut ledger = Ledger::in_memory().unwrap();
-        let (a, _) = ledger.note_invoice(&key("1"), &InvoiceFacts::default(), "t").unwrap();
-        let (b, _) = ledger.note_invoice(&key("2"), &InvoiceFacts::default(), "t").unwrap();
+        let (a, _) = ledger
+            .note_invoice(&key("1"), &InvoiceFacts::default(), "t")
+            .unwrap();
+        let (b, _) = ledger
+            .note_invoice(&key("2"), &InvoiceFacts::default(), "t")
+            .unwrap();
         ledger.note_document(b, Format::Csv).unwrap();
-        let lost = ledger.mark_gone("p", date(2026, 1, 1), &[a], date(2026, 3, 1)).unwrap();
+        let lost = ledger
+            .mark_gone("p", date(2026, 1, 1), &[a], date(2026, 3, 1))
+            .unwrap();
         assert_eq!(lost, ["2"]);
-        assert_eq!(ledger.document(b, Format::Csv).unwrap().unwrap().state, "gone");
-        assert!(ledger.mark_gone("p", date(2026, 1, 1), &[a], date(2026, 3, 1)).unwrap().is_empty());
+        assert_eq!(
+            ledger.document(b, Format::Csv).unwrap().unwrap().state,
+            "gone"
+        );
+        assert!(
+            ledger
+                .mark_gone("p", date(2026, 1, 1), &[a], date(2026, 3, 1))
+                .unwrap()
+                .is_empty()
+        );
     }
 
     #[test]
@@ -706,7 +784,13 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("ledger.db");
         drop(Ledger::open(&path).unwrap());
-        Connection::open(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();
-        assert!(matches!(Ledger::open(&path), Err(LedgerError::Newer { found: 99, .. })));
+        Connection::open(&path)
+            .unwrap()
+            .pragma_update(None, "user_version", 99)
+            .unwrap();
+        assert!(matches!(
+            Ledger::open(&path),
+            Err(LedgerError::Newer { found: 99, .. })
+        ));
     }
 }

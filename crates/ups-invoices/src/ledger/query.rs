@@ -46,7 +46,9 @@ impl Listing {
     /// The amount as text, `?` where none is known.
     #[must_use]
     pub fn shown_amount(&self) -> String {
-        self.best_amount().map_or("?".to_owned(), |minor| crate::money::show(minor, self.exponent))
+        self.best_amount().map_or("?".to_owned(), |minor| {
+            crate::money::show(minor, self.exponent)
+        })
     }
 }
 
@@ -131,7 +133,10 @@ impl Ledger {
         let mut states: BTreeMap<i64, BTreeMap<Format, String>> = BTreeMap::new();
         for document in self.documents(None)? {
             // Revisions come in order, so the newest one stays.
-            states.entry(document.invoice).or_default().insert(document.format, document.state);
+            states
+                .entry(document.invoice)
+                .or_default()
+                .insert(document.format, document.state);
         }
         let sql = "select id, profile, account, number, date, currency, exponent, list_minor,
                    amount_minor, due, gone from invoice
@@ -170,7 +175,10 @@ impl Ledger {
             return Ok(exact);
         }
         let bare = number.trim_start_matches('0');
-        Ok(all.into_iter().filter(|l| l.number.trim_start_matches('0') == bare).collect())
+        Ok(all
+            .into_iter()
+            .filter(|l| l.number.trim_start_matches('0') == bare)
+            .collect())
     }
 
     /// All charges that count, in the order of invoices and rows.
@@ -207,7 +215,12 @@ impl Ledger {
     /// What a tracking number was billed, and when.
     pub fn shipments(&self, tracking: &str) -> Result<Vec<Shipment>, LedgerError> {
         let sql = format!("{SHIPMENT} where c.tracking = ?1 order by i.date, i.number, c.row");
-        self.rows(&sql, params![tracking], shipment, "look up a tracking number")
+        self.rows(
+            &sql,
+            params![tracking],
+            shipment,
+            "look up a tracking number",
+        )
     }
 
     /// Charges that stand on two invoices: same tracking number, class, code and positive net,

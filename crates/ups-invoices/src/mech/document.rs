@@ -54,12 +54,17 @@ impl Document {
     /// The element of an id.
     #[must_use]
     pub fn by_id(&self, id: &str) -> Option<ElementRef<'_>> {
-        self.elements().find(|element| element.value().id() == Some(id))
+        self.elements()
+            .find(|element| element.value().id() == Some(id))
     }
 
     /// All elements in page order.
     pub fn elements(&self) -> impl Iterator<Item = ElementRef<'_>> {
-        self.html.tree.root().descendants().filter_map(ElementRef::wrap)
+        self.html
+            .tree
+            .root()
+            .descendants()
+            .filter_map(ElementRef::wrap)
     }
 
     /// Target of `<base href>`.
@@ -84,8 +89,14 @@ impl Document {
         let (delay, target) = meta.value().attr("content")?.split_once([';', ','])?;
         let seconds: f32 = delay.trim().parse().ok()?;
         let target = target.trim();
-        let named = target.get(..3).is_some_and(|start| start.eq_ignore_ascii_case("url"));
-        let target = if named { target[3..].trim_start().strip_prefix('=')? } else { target };
+        let named = target
+            .get(..3)
+            .is_some_and(|start| start.eq_ignore_ascii_case("url"));
+        let target = if named {
+            target[3..].trim_start().strip_prefix('=')?
+        } else {
+            target
+        };
         let target = target.trim().trim_matches(['"', '\'']);
         (seconds <= 10.0 && !target.is_empty()).then(|| target.to_owned())
     }
@@ -95,11 +106,16 @@ impl Document {
     pub fn visible_text(&self) -> String {
         let mut text = String::new();
         for node in self.html.tree.root().descendants() {
-            let Some(piece) = node.value().as_text() else { continue };
-            let unseen = node.ancestors().filter_map(ElementRef::wrap).any(|ancestor| {
-                UNSEEN.contains(&ancestor.value().name())
-                    || ancestor.value().attr("hidden").is_some()
-            });
+            let Some(piece) = node.value().as_text() else {
+                continue;
+            };
+            let unseen = node
+                .ancestors()
+                .filter_map(ElementRef::wrap)
+                .any(|ancestor| {
+                    UNSEEN.contains(&ancestor.value().name())
+                        || ancestor.value().attr("hidden").is_some()
+                });
             if !unseen {
                 for word in piece.split_whitespace() {
                     if !text.is_empty() {
@@ -167,7 +183,10 @@ impl TreeSink for Sink {
     }
 
     fn finish(self) -> Document {
-        Document { html: self.tree.finish(), owners: self.owners.into_inner() }
+        Document {
+            html: self.tree.finish(),
+            owners: self.owners.into_inner(),
+        }
     }
 
     fn parse_error(&self, message: Cow<'static, str>) {
@@ -209,7 +228,8 @@ impl TreeSink for Sink {
         previous: &NodeId,
         child: NodeOrText<NodeId>,
     ) {
-        self.tree.append_based_on_parent_node(element, previous, child);
+        self.tree
+            .append_based_on_parent_node(element, previous, child);
     }
 
     fn append_doctype_to_document(&self, name: StrTendril, public: StrTendril, system: StrTendril) {
@@ -255,7 +275,11 @@ mod tests {
             "<table><form id=f action=/x><tr><td><input name=a></td></tr></form></table><input name=b>",
         );
         let form = page.by_id("f").unwrap().id();
-        let input = |name: &str| page.elements().find(|e| e.value().attr("name") == Some(name)).unwrap();
+        let input = |name: &str| {
+            page.elements()
+                .find(|e| e.value().attr("name") == Some(name))
+                .unwrap()
+        };
         assert_eq!(page.owner(input("a")), Some(form));
         assert_eq!(page.owner(input("b")), None);
     }
@@ -281,7 +305,9 @@ mod tests {
 
     #[test]
     fn the_skeleton_holds_no_text_and_no_value() {
-        let page = Document::parse("<form id=f><input name=a type=hidden value=secret></form><tr><p>words</p>");
+        let page = Document::parse(
+            "<form id=f><input name=a type=hidden value=secret></form><tr><p>words</p>",
+        );
         let skeleton = page.skeleton();
         assert!(skeleton.contains("input name=a type=hidden") && skeleton.contains("form id=f"));
         assert!(!skeleton.contains("secret") && !skeleton.contains("words"));

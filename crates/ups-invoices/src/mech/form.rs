@@ -59,9 +59,20 @@ pub enum FormError {
 enum Kind {
     Text,
     TextArea,
-    Check { checked: bool, radio: bool },
-    Select { multiple: bool, options: Vec<Choice> },
-    Submit { action: Option<String>, method: Option<String>, label: String, image: bool },
+    Check {
+        checked: bool,
+        radio: bool,
+    },
+    Select {
+        multiple: bool,
+        options: Vec<Choice>,
+    },
+    Submit {
+        action: Option<String>,
+        method: Option<String>,
+        label: String,
+        image: bool,
+    },
     /// Buttons that submit nothing, file inputs.
     Silent,
 }
@@ -135,7 +146,11 @@ impl Form {
     pub fn fill(&mut self, field: &str, value: &str) -> Result<(), FormError> {
         let mut found = false;
         let mut chosen = false;
-        for control in self.controls.iter_mut().filter(|control| control.name == field) {
+        for control in self
+            .controls
+            .iter_mut()
+            .filter(|control| control.name == field)
+        {
             match &mut control.kind {
                 Kind::Text | Kind::TextArea => {
                     value.clone_into(&mut control.value);
@@ -168,9 +183,10 @@ impl Form {
         }
         match (found, chosen) {
             (_, true) => Ok(()),
-            (true, false) => {
-                Err(FormError::NoChoice { field: field.to_owned(), value: value.to_owned() })
-            }
+            (true, false) => Err(FormError::NoChoice {
+                field: field.to_owned(),
+                value: value.to_owned(),
+            }),
             (false, false) => Err(FormError::NoField(field.to_owned())),
         }
     }
@@ -179,7 +195,10 @@ impl Form {
     #[must_use]
     pub fn value(&self, field: &str) -> Option<String> {
         let pairs = self.pairs(None);
-        pairs.into_iter().find(|(name, _)| name == field).map(|(_, value)| value)
+        pairs
+            .into_iter()
+            .find(|(name, _)| name == field)
+            .map(|(_, value)| value)
     }
 
     /// The request that pressing `button` sends; `None` presses Enter, which uses the first
@@ -200,10 +219,9 @@ impl Form {
                     })
                     .ok_or_else(|| FormError::NoButton(wanted.to_owned()))?,
             ),
-            None => self
-                .controls
-                .iter()
-                .position(|control| matches!(control.kind, Kind::Submit { .. }) && !control.disabled),
+            None => self.controls.iter().position(|control| {
+                matches!(control.kind, Kind::Submit { .. }) && !control.disabled
+            }),
         };
         let (action, method) = match pressed.map(|index| &self.controls[index].kind) {
             Some(Kind::Submit { action, method, .. }) => (
@@ -224,7 +242,9 @@ impl Form {
         let encoded = self.encode(&pairs);
         if method.eq_ignore_ascii_case("post") {
             if !self.enctype.is_empty()
-                && !self.enctype.eq_ignore_ascii_case("application/x-www-form-urlencoded")
+                && !self
+                    .enctype
+                    .eq_ignore_ascii_case("application/x-www-form-urlencoded")
             {
                 return Err(FormError::Encoding(self.enctype.clone()));
             }
@@ -258,8 +278,10 @@ impl Form {
                 }
                 Kind::Check { checked: true, .. } => push(&control.value),
                 Kind::Select { multiple, options } => {
-                    let mut selected: Vec<&Choice> =
-                        options.iter().filter(|o| o.selected && !o.disabled).collect();
+                    let mut selected: Vec<&Choice> = options
+                        .iter()
+                        .filter(|o| o.selected && !o.disabled)
+                        .collect();
                     if !multiple {
                         // The last selected one wins; without any, the first enabled one.
                         let first = options.iter().find(|option| !option.disabled);
@@ -292,8 +314,10 @@ impl Form {
             let bytes = self.encoding.output_encoding().encode(text).0;
             form_urlencoded::byte_serialize(&bytes).collect()
         };
-        let encoded: Vec<String> =
-            pairs.iter().map(|(name, value)| format!("{}={}", encode(name), encode(value))).collect();
+        let encoded: Vec<String> = pairs
+            .iter()
+            .map(|(name, value)| format!("{}={}", encode(name), encode(value)))
+            .collect();
         encoded.join("&")
     }
 }
@@ -302,7 +326,10 @@ fn controls(document: &Document, form: NodeId) -> Vec<Control> {
     document
         .elements()
         .filter(|element| {
-            matches!(element.value().name(), "input" | "select" | "textarea" | "button")
+            matches!(
+                element.value().name(),
+                "input" | "select" | "textarea" | "button"
+            )
         })
         .filter(|element| belongs(document, *element, form))
         .map(control)
@@ -350,7 +377,10 @@ fn control(element: ElementRef<'_>) -> Control {
             if attribute("value").is_none() {
                 "on".clone_into(&mut value);
             }
-            Kind::Check { checked: attribute("checked").is_some(), radio: kind_name == "radio" }
+            Kind::Check {
+                checked: attribute("checked").is_some(),
+                radio: kind_name == "radio",
+            }
         }
         _ => Kind::Text,
     };
@@ -365,9 +395,12 @@ fn control(element: ElementRef<'_>) -> Control {
 
 fn choice(option: ElementRef<'_>) -> Choice {
     let label = text_of(option);
-    let group_disabled = option.ancestors().filter_map(ElementRef::wrap).any(|ancestor| {
-        ancestor.value().name() == "optgroup" && ancestor.value().attr("disabled").is_some()
-    });
+    let group_disabled = option
+        .ancestors()
+        .filter_map(ElementRef::wrap)
+        .any(|ancestor| {
+            ancestor.value().name() == "optgroup" && ancestor.value().attr("disabled").is_some()
+        });
     Choice {
         value: option.value().attr("value").unwrap_or(&label).to_owned(),
         label,
@@ -408,7 +441,13 @@ mod tests {
     fn form(html: &str) -> Form {
         let page = Url::parse("https://www.portal.test/dir/page?old=1").unwrap();
         let document = Document::parse(html);
-        Form::find(&document, &FormBy::Id("f".to_owned()), &page, encoding_rs::UTF_8).expect("a form")
+        Form::find(
+            &document,
+            &FormBy::Id("f".to_owned()),
+            &page,
+            encoding_rs::UTF_8,
+        )
+        .expect("a form")
     }
 
     fn sent(html: &str, button: Option<&str>) -> String {
@@ -425,18 +464,46 @@ mod tests {
         for (html, wanted) in [
             ("<input name=a value=1><input value=nameless>", "a=1"),
             ("<input name=a disabled><input name=b>", "b="),
-            ("<input type=checkbox name=a checked><input type=checkbox name=b>", "a=on"),
-            ("<input type=radio name=r value=1><input type=radio name=r value=2 checked>", "r=2"),
-            ("<select name=s><option disabled>x<option value=y>Y<option>z</select>", "s=y"),
-            ("<select name=s><option selected>x<option selected>z</select>", "s=z"),
-            ("<select name=s multiple><option selected>x<option selected>z</select>", "s=x&s=z"),
+            (
+                "<input type=checkbox name=a checked><input type=checkbox name=b>",
+                "a=on",
+            ),
+            (
+                "<input type=radio name=r value=1><input type=radio name=r value=2 checked>",
+                "r=2",
+            ),
+            (
+                "<select name=s><option disabled>x<option value=y>Y<option>z</select>",
+                "s=y",
+            ),
+            (
+                "<select name=s><option selected>x<option selected>z</select>",
+                "s=z",
+            ),
+            (
+                "<select name=s multiple><option selected>x<option selected>z</select>",
+                "s=x&s=z",
+            ),
             ("<select name=s multiple><option>x</select>", ""),
             ("<textarea name=t>\na\nb</textarea>", "t=a%0D%0Ab"),
-            ("<input type=hidden name=h value=7><input type=file name=f><input type=reset name=r>", "h=7"),
-            ("<fieldset disabled><legend><input name=l></legend><input name=a></fieldset>", "l="),
-            ("<input name=a value='p@ss w\"o/rd%'>", "a=p%40ss+w%22o%2Frd%25"),
+            (
+                "<input type=hidden name=h value=7><input type=file name=f><input type=reset name=r>",
+                "h=7",
+            ),
+            (
+                "<fieldset disabled><legend><input name=l></legend><input name=a></fieldset>",
+                "l=",
+            ),
+            (
+                "<input name=a value='p@ss w\"o/rd%'>",
+                "a=p%40ss+w%22o%2Frd%25",
+            ),
         ] {
-            assert_eq!(sent(&format!("<form id=f>{html}</form>"), None), wanted, "{html}");
+            assert_eq!(
+                sent(&format!("<form id=f>{html}</form>"), None),
+                wanted,
+                "{html}"
+            );
         }
     }
 
@@ -446,18 +513,36 @@ mod tests {
         assert_eq!(sent(html, None), "one=1");
         assert_eq!(sent(html, Some("i")), "i.x=0&i.y=0");
         let request = form(html).submit(Some("Go")).unwrap();
-        assert_eq!((request.method, request.url.path()), (Method::Post, "/other"));
+        assert_eq!(
+            (request.method, request.url.path()),
+            (Method::Post, "/other")
+        );
         assert_eq!(request.body.unwrap().bytes, b"two=2");
-        assert_eq!(form(html).submit(Some("three")).unwrap_err(), FormError::NoButton("three".to_owned()));
+        assert_eq!(
+            form(html).submit(Some("three")).unwrap_err(),
+            FormError::NoButton("three".to_owned())
+        );
     }
 
     #[test]
     fn actions_resolve_as_in_a_browser() {
         let target = |html: &str| form(html).submit(None).unwrap().url.to_string();
-        assert_eq!(target("<form id=f method=post></form>"), "https://www.portal.test/dir/page?old=1");
-        assert_eq!(target("<form id=f><input name=a></form>"), "https://www.portal.test/dir/page?a=");
-        assert_eq!(target("<base href=/b/><form id=f action=c></form>"), "https://www.portal.test/b/c?");
-        assert_eq!(target("<form id=f action=//evil.test/x></form>"), "https://evil.test/x?");
+        assert_eq!(
+            target("<form id=f method=post></form>"),
+            "https://www.portal.test/dir/page?old=1"
+        );
+        assert_eq!(
+            target("<form id=f><input name=a></form>"),
+            "https://www.portal.test/dir/page?a="
+        );
+        assert_eq!(
+            target("<base href=/b/><form id=f action=c></form>"),
+            "https://www.portal.test/b/c?"
+        );
+        assert_eq!(
+            target("<form id=f action=//evil.test/x></form>"),
+            "https://evil.test/x?"
+        );
     }
 
     #[test]
@@ -468,7 +553,9 @@ mod tests {
 
     #[test]
     fn filling_checks_what_is_offered() {
-        let mut form = form("<form id=f><select name=s><option value=csv>CSV file<option value=pdf>PDF</select><input type=radio name=r value=1><input type=radio name=r value=2><input type=checkbox name=c value=yes><input name=t></form>");
+        let mut form = form(
+            "<form id=f><select name=s><option value=csv>CSV file<option value=pdf>PDF</select><input type=radio name=r value=1><input type=radio name=r value=2><input type=checkbox name=c value=yes><input name=t></form>",
+        );
         form.fill("s", "PDF").unwrap();
         form.fill("r", "2").unwrap();
         form.fill("c", "on").unwrap();
@@ -476,16 +563,32 @@ mod tests {
         assert_eq!(form.value("s").as_deref(), Some("pdf"));
         assert_eq!(form.value("r").as_deref(), Some("2"));
         assert_eq!(form.value("c").as_deref(), Some("yes"));
-        assert_eq!(form.fill("s", "xml").unwrap_err().to_string(), "field `s` does not offer `xml`");
-        assert_eq!(form.fill("u", "1").unwrap_err(), FormError::NoField("u".to_owned()));
+        assert_eq!(
+            form.fill("s", "xml").unwrap_err().to_string(),
+            "field `s` does not offer `xml`"
+        );
+        assert_eq!(
+            form.fill("u", "1").unwrap_err(),
+            FormError::NoField("u".to_owned())
+        );
     }
 
     #[test]
     fn the_pages_character_set_is_used() {
         let page = Url::parse("https://www.portal.test/").unwrap();
-        let document = Document::parse("<form id=f method=post><input name=a value='Zürich €'></form>");
-        let form = Form::find(&document, &FormBy::Id("f".to_owned()), &page, encoding_rs::WINDOWS_1252).unwrap();
-        assert_eq!(form.submit(None).unwrap().body.unwrap().bytes, b"a=Z%FCrich+%80");
+        let document =
+            Document::parse("<form id=f method=post><input name=a value='Zürich €'></form>");
+        let form = Form::find(
+            &document,
+            &FormBy::Id("f".to_owned()),
+            &page,
+            encoding_rs::WINDOWS_1252,
+        )
+        .unwrap();
+        assert_eq!(
+            form.submit(None).unwrap().body.unwrap().bytes,
+            b"a=Z%FCrich+%80"
+        );
     }
 
     proptest! {

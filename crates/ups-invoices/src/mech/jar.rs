@@ -86,8 +86,10 @@ impl Jar {
             })
             .collect();
         fitting.sort_by_key(|cookie| std::cmp::Reverse(cookie.path.len()));
-        let pairs: Vec<String> =
-            fitting.iter().map(|cookie| format!("{}={}", cookie.name, cookie.value)).collect();
+        let pairs: Vec<String> = fitting
+            .iter()
+            .map(|cookie| format!("{}={}", cookie.name, cookie.value))
+            .collect();
         (!pairs.is_empty()).then(|| pairs.join("; "))
     }
 
@@ -100,7 +102,11 @@ impl Jar {
     /// When the last of its cookies with an end ends; `None` if there is none.
     #[must_use]
     pub fn ends(&self) -> Option<Timestamp> {
-        let last = self.cookies.iter().filter_map(|cookie| cookie.expires).max()?;
+        let last = self
+            .cookies
+            .iter()
+            .filter_map(|cookie| cookie.expires)
+            .max()?;
         Timestamp::from_second(last).ok()
     }
 }
@@ -170,14 +176,18 @@ fn path_fits(path: &str, prefix: &str) -> bool {
 
 /// Dates of `Expires` by the tolerant rules of RFC 6265 section 5.1.1.
 fn parse_date(text: &str) -> Option<i64> {
-    const MONTHS: [&str; 12] =
-        ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
+    const MONTHS: [&str; 12] = [
+        "jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec",
+    ];
     let (mut time, mut day, mut month, mut year) = (None, None, None, None);
     let separator = |c: char| !(c.is_ascii_alphanumeric() || c == ':');
     for token in text.split(separator).filter(|token| !token.is_empty()) {
         let number = token.parse::<i16>().ok();
         if token.contains(':') && time.is_none() {
-            let parts: Vec<i8> = token.split(':').filter_map(|part| part.parse().ok()).collect();
+            let parts: Vec<i8> = token
+                .split(':')
+                .filter_map(|part| part.parse().ok())
+                .collect();
             if let [hour, minute, second] = parts[..] {
                 time = Some((hour, minute, second));
             }
@@ -233,22 +243,45 @@ mod tests {
             ("s=1", "https://www.portal.test/b", None),
             ("s=1; Path=/", "https://www.portal.test/b", Some("s=1")),
             ("s=1; Path=/", "https://apps.portal.test/b", None),
-            ("s=1; Path=/; Domain=.portal.test", "https://apps.portal.test/b", Some("s=1")),
-            ("s=1; Path=/; Domain=evil.test", "https://www.portal.test/", None),
+            (
+                "s=1; Path=/; Domain=.portal.test",
+                "https://apps.portal.test/b",
+                Some("s=1"),
+            ),
+            (
+                "s=1; Path=/; Domain=evil.test",
+                "https://www.portal.test/",
+                None,
+            ),
             ("s=1; Path=/; Domain=test", "https://www.portal.test/", None),
             ("s=1; Path=/; Max-Age=0", "https://www.portal.test/", None),
-            ("s=1; Path=/; Expires=Sat, 14 Feb 2026 11:59:59 GMT", "https://www.portal.test/", None),
-            ("s=1; Path=/; Expires=Saturday, 14-Feb-26 12:00:01 GMT", "https://www.portal.test/", Some("s=1")),
+            (
+                "s=1; Path=/; Expires=Sat, 14 Feb 2026 11:59:59 GMT",
+                "https://www.portal.test/",
+                None,
+            ),
+            (
+                "s=1; Path=/; Expires=Saturday, 14-Feb-26 12:00:01 GMT",
+                "https://www.portal.test/",
+                Some("s=1"),
+            ),
             ("s=1; Path=/ab", "https://www.portal.test/abc", None),
         ] {
-            assert_eq!(header_after(&[set], from, to).as_deref(), wanted, "{set} {to}");
+            assert_eq!(
+                header_after(&[set], from, to).as_deref(),
+                wanted,
+                "{set} {to}"
+            );
         }
     }
 
     #[test]
     fn a_later_cookie_replaces_and_an_expired_one_removes() {
         let page = "https://www.portal.test/";
-        assert_eq!(header_after(&["s=1", "s=2"], page, page).as_deref(), Some("s=2"));
+        assert_eq!(
+            header_after(&["s=1", "s=2"], page, page).as_deref(),
+            Some("s=2")
+        );
         assert_eq!(header_after(&["s=1", "s=; Max-Age=0"], page, page), None);
     }
 

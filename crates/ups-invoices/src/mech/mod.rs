@@ -72,14 +72,29 @@ pub struct Page {
 
 impl Page {
     fn new(url: Url, response: Response) -> Self {
-        let Response { status, headers, body, leaf } = response;
-        Self { url, status, headers, body, leaf, document: OnceCell::new() }
+        let Response {
+            status,
+            headers,
+            body,
+            leaf,
+        } = response;
+        Self {
+            url,
+            status,
+            headers,
+            body,
+            leaf,
+            document: OnceCell::new(),
+        }
     }
 
     /// The first header of a name in lower case.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+        self.headers
+            .iter()
+            .find(|(known, _)| known == name)
+            .map(|(_, value)| value.as_str())
     }
 
     /// Whether it is HTML, by its header or, without one, by its looks.
@@ -101,7 +116,9 @@ impl Page {
             let lower = text.to_ascii_lowercase();
             let label = lower.split("charset=").nth(1)?;
             let label = label.trim_start_matches(['"', '\'']);
-            let end = label.find(['"', '\'', ';', ' ', '>', '/']).unwrap_or(label.len());
+            let end = label
+                .find(['"', '\'', ';', ' ', '>', '/'])
+                .unwrap_or(label.len());
             Encoding::for_label(&label.as_bytes()[..end])
         };
         let start = String::from_utf8_lossy(&self.body[..self.body.len().min(1024)]);
@@ -224,7 +241,9 @@ pub struct Browser<'t> {
 impl std::fmt::Debug for Browser<'_> {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         // Jar and headers hold secrets.
-        out.debug_struct("Browser").field("requests", &self.requests).finish_non_exhaustive()
+        out.debug_struct("Browser")
+            .field("requests", &self.requests)
+            .finish_non_exhaustive()
     }
 }
 
@@ -301,7 +320,9 @@ impl<'t> Browser<'t> {
             }
             let next = match (response.status, response.header("location")) {
                 (301 | 302 | 303 | 307 | 308, Some(location)) => {
-                    let bad = |_parse| BrowseError::BadLocation { step: step.name.to_owned() };
+                    let bad = |_parse| BrowseError::BadLocation {
+                        step: step.name.to_owned(),
+                    };
                     let target = request.url.join(location).map_err(bad)?;
                     Some(redirected(&request, response.status, target, step, secret)?)
                 }
@@ -314,7 +335,11 @@ impl<'t> Browser<'t> {
                 continue;
             }
             let page = Page::new(from.clone(), response);
-            let refresh = if page.status == 200 { page.document().refresh() } else { None };
+            let refresh = if page.status == 200 {
+                page.document().refresh()
+            } else {
+                None
+            };
             let target = refresh.and_then(|target| page.url.join(&target).ok());
             match target.filter(|target| *target != page.url) {
                 Some(target) => {
@@ -332,7 +357,9 @@ impl<'t> Browser<'t> {
                 }
             }
         }
-        Err(BrowseError::Circle { step: step.name.to_owned() })
+        Err(BrowseError::Circle {
+            step: step.name.to_owned(),
+        })
     }
 
     /// Sends one request, again after a wait if it may be and the answer was "later".
@@ -375,7 +402,12 @@ impl<'t> Browser<'t> {
             if !may_repeat || tries >= MOST_TRIES {
                 let response = answer?;
                 let step = step.name.to_owned();
-                return Err(BrowseError::Busy { step, status: response.status, url, tries });
+                return Err(BrowseError::Busy {
+                    step,
+                    status: response.status,
+                    url,
+                    tries,
+                });
             }
             let pause = asked.unwrap_or(wait);
             wait = (wait * 2).min(LONGEST_WAIT);
@@ -383,9 +415,19 @@ impl<'t> Browser<'t> {
             if wakes.map_or(true, |wakes| wakes >= self.pace.deadline) {
                 answer?;
                 let step = step.name.to_owned();
-                return Err(BrowseError::Busy { step, status, url, tries });
+                return Err(BrowseError::Busy {
+                    step,
+                    status,
+                    url,
+                    tries,
+                });
             }
-            tracing::info!(url, status, seconds = pause.as_secs(), "waiting before trying again");
+            tracing::info!(
+                url,
+                status,
+                seconds = pause.as_secs(),
+                "waiting before trying again"
+            );
             self.clock.sleep(pause);
         }
     }
@@ -422,7 +464,9 @@ impl<'t> Browser<'t> {
         if let Some(referer) = referer {
             // Only to the same host, and without the query: tokens live there.
             if referer.host_str() == request.url.host_str() {
-                dressed.headers.push(("referer".to_owned(), plain_address(referer)));
+                dressed
+                    .headers
+                    .push(("referer".to_owned(), plain_address(referer)));
             }
         }
         dressed
@@ -452,8 +496,18 @@ fn redirected(
     });
     let same_host = target.host_str() == request.url.host_str();
     // Headers of an imported session or a token belong to the host they were made for.
-    let headers = if same_host { request.headers.clone() } else { Vec::new() };
-    Ok(Request { method: request.method, url: target, headers, body, secret })
+    let headers = if same_host {
+        request.headers.clone()
+    } else {
+        Vec::new()
+    };
+    Ok(Request {
+        method: request.method,
+        url: target,
+        headers,
+        body,
+        secret,
+    })
 }
 
 /// `Retry-After` in seconds or as a date.

@@ -39,7 +39,10 @@ impl std::str::FromStr for Resolve {
             (_, Ok(ip)) => SocketAddr::new(ip, port),
             _ => return Err(wrong()),
         };
-        Ok(Self { host: host.to_ascii_lowercase(), address })
+        Ok(Self {
+            host: host.to_ascii_lowercase(),
+            address,
+        })
     }
 }
 
@@ -87,31 +90,42 @@ impl Transport for Network {
             builder = builder.header(name, value);
         }
         if let Some(body) = &request.body {
-            builder = builder.header("content-type", &body.content_type).body(body.bytes.clone());
+            builder = builder
+                .header("content-type", &body.content_type)
+                .body(body.bytes.clone());
         }
         let host = request.url.host_str().unwrap_or_default();
-        let response = builder.send().map_err(|error| self.failed(request, host, &error))?;
+        let response = builder
+            .send()
+            .map_err(|error| self.failed(request, host, &error))?;
         let status = response.status().as_u16();
         let headers = response
             .headers()
             .iter()
             .map(|(name, value)| {
-                (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())
+                (
+                    name.as_str().to_owned(),
+                    String::from_utf8_lossy(value.as_bytes()).into_owned(),
+                )
             })
             .collect();
         let expected = response.content_length();
         let mut body = Vec::new();
-        response.take(LARGEST + 1).read_to_end(&mut body).map_err(|error| {
-            TransportError::Incomplete {
+        response
+            .take(LARGEST + 1)
+            .read_to_end(&mut body)
+            .map_err(|error| TransportError::Incomplete {
                 method: request.method,
                 url: plain_address(&request.url),
                 reason: whole_story(&error),
-            }
-        })?;
+            })?;
         let length = body.len() as u64;
         if length > LARGEST {
             let url = plain_address(&request.url);
-            return Err(TransportError::TooLarge { url, limit: LARGEST });
+            return Err(TransportError::TooLarge {
+                url,
+                limit: LARGEST,
+            });
         }
         if let Some(expected) = expected.filter(|&expected| expected != length) {
             return Err(TransportError::Incomplete {
@@ -120,8 +134,18 @@ impl Transport for Network {
                 reason: format!("{length} of {expected} bytes"),
             });
         }
-        let leaf = self.seen.chain(host).into_iter().next().map(|leaf| leaf.sha256);
-        Ok(Response { status, headers, body, leaf })
+        let leaf = self
+            .seen
+            .chain(host)
+            .into_iter()
+            .next()
+            .map(|leaf| leaf.sha256);
+        Ok(Response {
+            status,
+            headers,
+            body,
+            leaf,
+        })
     }
 }
 
@@ -133,7 +157,11 @@ impl Network {
         error: &(dyn std::error::Error + 'static),
     ) -> TransportError {
         if let Some(refused) = tls::refusal_in(error) {
-            let port = request.url.port().map(|port| format!(":{port}")).unwrap_or_default();
+            let port = request
+                .url
+                .port()
+                .map(|port| format!(":{port}"))
+                .unwrap_or_default();
             return TransportError::Tls {
                 host: format!("{host}{port}"),
                 refusal: Box::new(Refusal {
@@ -174,10 +202,18 @@ mod tests {
         let entry: Resolve = "www.portal.test:443:127.0.0.1".parse().unwrap();
         assert_eq!(entry.address.to_string(), "127.0.0.1:443");
         let entry: Resolve = "www.portal.test:443:127.0.0.1:8443".parse().unwrap();
-        assert_eq!((entry.host.as_str(), entry.address.port()), ("www.portal.test", 8443));
+        assert_eq!(
+            (entry.host.as_str(), entry.address.port()),
+            ("www.portal.test", 8443)
+        );
         let entry: Resolve = "www.portal.test:443:[::1]:8443".parse().unwrap();
         assert_eq!(entry.address.to_string(), "[::1]:8443");
-        for bad in ["www.portal.test", "www.portal.test:443", "h:p:127.0.0.1", "h:1:name"] {
+        for bad in [
+            "www.portal.test",
+            "www.portal.test:443",
+            "h:p:127.0.0.1",
+            "h:1:name",
+        ] {
             assert!(bad.parse::<Resolve>().is_err(), "{bad}");
         }
     }

@@ -57,14 +57,26 @@ impl Request {
     /// A request without a body.
     #[must_use]
     pub fn new(method: Method, url: Url) -> Self {
-        Self { method, url, headers: Vec::new(), body: None, secret: false }
+        Self {
+            method,
+            url,
+            headers: Vec::new(),
+            body: None,
+            secret: false,
+        }
     }
 
     /// A POST with a body.
     #[must_use]
     pub fn post(url: Url, content_type: &str, bytes: Vec<u8>) -> Self {
-        let body = Body { content_type: content_type.to_owned(), bytes };
-        Self { body: Some(body), ..Self::new(Method::Post, url) }
+        let body = Body {
+            content_type: content_type.to_owned(),
+            bytes,
+        };
+        Self {
+            body: Some(body),
+            ..Self::new(Method::Post, url)
+        }
     }
 }
 
@@ -85,7 +97,10 @@ impl Response {
     /// The first header of a name in lower case.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+        self.headers
+            .iter()
+            .find(|(known, _)| known == name)
+            .map(|(_, value)| value.as_str())
     }
 }
 
@@ -158,6 +173,14 @@ impl<T: Transport + ?Sized> Transport for Box<T> {
 /// An address for messages and logs: without query, fragment and user, which may hold secrets.
 #[must_use]
 pub fn plain_address(url: &Url) -> String {
-    let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
-    format!("{}://{}{port}{}", url.scheme(), url.host_str().unwrap_or_default(), url.path())
+    let port = url
+        .port()
+        .map(|port| format!(":{port}"))
+        .unwrap_or_default();
+    format!(
+        "{}://{}{port}{}",
+        url.scheme(),
+        url.host_str().unwrap_or_default(),
+        url.path()
+    )
 }

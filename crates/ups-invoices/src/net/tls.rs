@@ -31,9 +31,16 @@ impl FromStr for Pin {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let encoded = text.strip_prefix("sha256//").ok_or("a pin begins with sha256//")?;
-        let bytes = STANDARD.decode(encoded).map_err(|error| format!("not base64: {error}"))?;
-        bytes.try_into().map(Self).map_err(|_bytes| "a sha256 has 32 bytes".to_owned())
+        let encoded = text
+            .strip_prefix("sha256//")
+            .ok_or("a pin begins with sha256//")?;
+        let bytes = STANDARD
+            .decode(encoded)
+            .map_err(|error| format!("not base64: {error}"))?;
+        bytes
+            .try_into()
+            .map(Self)
+            .map_err(|_bytes| "a sha256 has 32 bytes".to_owned())
     }
 }
 
@@ -100,7 +107,10 @@ impl Seen {
     }
 
     fn put(&self, host: String, chain: Vec<CertificateFacts>) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(host, chain);
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(host, chain);
     }
 }
 
@@ -117,7 +127,11 @@ impl fmt::Display for Refusal {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(&self.reason)?;
         if let Some(leaf) = self.chain.first() {
-            let names = if leaf.names.is_empty() { "no names".to_owned() } else { leaf.names.join(" ") };
+            let names = if leaf.names.is_empty() {
+                "no names".to_owned()
+            } else {
+                leaf.names.join(" ")
+            };
             write!(
                 out,
                 " (certificate for {names}, issued by {}, valid {} to {})",
@@ -161,8 +175,14 @@ pub fn client_config(options: &TlsOptions, seen: &Seen) -> Result<ClientConfig, 
             .only_check_end_entity_revocation()
             .enforce_revocation_expiration();
     }
-    let webpki = builder.build().map_err(|error| TlsSetupError::Rustls(error.to_string()))?;
-    let verifier = Verifier { webpki, pins: options.pins.clone(), seen: seen.clone() };
+    let webpki = builder
+        .build()
+        .map_err(|error| TlsSetupError::Rustls(error.to_string()))?;
+    let verifier = Verifier {
+        webpki,
+        pins: options.pins.clone(),
+        seen: seen.clone(),
+    };
     let versions: &[&rustls::SupportedProtocolVersion] = match options.min_version {
         MinVersion::Tls12 => &[&rustls::version::TLS13, &rustls::version::TLS12],
         MinVersion::Tls13 => &[&rustls::version::TLS13],
@@ -222,11 +242,16 @@ pub fn reason(error: &rustls::Error) -> String {
 fn roots(options: &TlsOptions) -> Result<RootCertStore, TlsSetupError> {
     let mut roots = RootCertStore::empty();
     if let Some(path) = &options.ca_file {
-        let file = |reason: String| TlsSetupError::File { path: path.clone(), reason };
+        let file = |reason: String| TlsSetupError::File {
+            path: path.clone(),
+            reason,
+        };
         let certificates = CertificateDer::pem_file_iter(path).map_err(|e| file(e.to_string()))?;
         for certificate in certificates {
             let certificate = certificate.map_err(|error| file(error.to_string()))?;
-            roots.add(certificate).map_err(|error| file(error.to_string()))?;
+            roots
+                .add(certificate)
+                .map_err(|error| file(error.to_string()))?;
         }
         if roots.is_empty() {
             return Err(file("holds no certificate".to_owned()));
@@ -245,7 +270,10 @@ fn roots(options: &TlsOptions) -> Result<RootCertStore, TlsSetupError> {
 fn revocation_lists(
     path: &Path,
 ) -> Result<Vec<CertificateRevocationListDer<'static>>, TlsSetupError> {
-    let file = |reason: String| TlsSetupError::File { path: path.to_owned(), reason };
+    let file = |reason: String| TlsSetupError::File {
+        path: path.to_owned(),
+        reason,
+    };
     let lists: Vec<_> = CertificateRevocationListDer::pem_file_iter(path)
         .map_err(|error| file(error.to_string()))?
         .collect::<Result<_, _>>()
@@ -281,14 +309,22 @@ impl ServerCertVerifier for Verifier {
         stapled: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        let chain: Vec<_> = std::iter::once(leaf).chain(intermediates).map(|c| facts(c)).collect();
+        let chain: Vec<_> = std::iter::once(leaf)
+            .chain(intermediates)
+            .map(|c| facts(c))
+            .collect();
         let pin = chain.first().and_then(|leaf| leaf.pin);
         self.seen.put(name.to_str().into_owned(), chain);
-        let verified = self.webpki.verify_server_cert(leaf, intermediates, name, stapled, now)?;
+        let verified = self
+            .webpki
+            .verify_server_cert(leaf, intermediates, name, stapled, now)?;
         // Only the leaf: whatever else a server sends along proves nothing about its key.
         if !self.pins.is_empty() && !pin.is_some_and(|pin| self.pins.contains(&pin)) {
             let found = pin.map_or("(unreadable)".to_owned(), |pin| pin.to_string());
-            let mismatch = PinMismatch { found, expected: self.pins.len() };
+            let mismatch = PinMismatch {
+                found,
+                expected: self.pins.len(),
+            };
             return Err(CertificateError::Other(OtherError(Arc::new(mismatch))).into());
         }
         Ok(verified)
@@ -300,7 +336,8 @@ impl ServerCertVerifier for Verifier {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.webpki.verify_tls12_signature(message, certificate, signed)
+        self.webpki
+            .verify_tls12_signature(message, certificate, signed)
     }
 
     fn verify_tls13_signature(
@@ -309,7 +346,8 @@ impl ServerCertVerifier for Verifier {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.webpki.verify_tls13_signature(message, certificate, signed)
+        self.webpki
+            .verify_tls13_signature(message, certificate, signed)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
@@ -334,25 +372,33 @@ fn facts(certificate: &CertificateDer<'_>) -> CertificateFacts {
     let escaped = |text: String| text.escape_debug().to_string();
     let names = parsed.subject_alternative_name().ok().flatten();
     let names = names.map(|extension| {
-        extension.value.general_names.iter().filter_map(|name| match name {
-            GeneralName::DNSName(name) => Some((*name).to_owned()),
-            GeneralName::IPAddress(bytes) => Some(match *bytes {
-                [a, b, c, d] => std::net::Ipv4Addr::new(*a, *b, *c, *d).to_string(),
-                bytes => crate::hex(bytes),
-            }),
-            _ => None,
-        })
+        extension
+            .value
+            .general_names
+            .iter()
+            .filter_map(|name| match name {
+                GeneralName::DNSName(name) => Some((*name).to_owned()),
+                GeneralName::IPAddress(bytes) => Some(match *bytes {
+                    [a, b, c, d] => std::net::Ipv4Addr::new(*a, *b, *c, *d).to_string(),
+                    bytes => crate::hex(bytes),
+                }),
+                _ => None,
+            })
     });
     let mut key = [0; 32];
     key.copy_from_slice(digest(&SHA256, parsed.public_key().raw).as_ref());
     let day = |time: x509_parser::time::ASN1Time| {
-        jiff::Timestamp::from_second(time.timestamp())
-            .map_or_else(|_range| time.to_string(), |time| time.strftime("%Y-%m-%d").to_string())
+        jiff::Timestamp::from_second(time.timestamp()).map_or_else(
+            |_range| time.to_string(),
+            |time| time.strftime("%Y-%m-%d").to_string(),
+        )
     };
     CertificateFacts {
         subject: escaped(parsed.subject().to_string()),
         issuer: escaped(parsed.issuer().to_string()),
-        names: names.map(|names| names.map(escaped).collect()).unwrap_or_default(),
+        names: names
+            .map(|names| names.map(escaped).collect())
+            .unwrap_or_default(),
         from: day(parsed.validity().not_before),
         until: day(parsed.validity().not_after),
         sha256,
@@ -387,7 +433,10 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("empty.pem");
         std::fs::File::create(&path).unwrap();
-        let ca = TlsOptions { ca_file: Some(path.clone()), ..TlsOptions::default() };
+        let ca = TlsOptions {
+            ca_file: Some(path.clone()),
+            ..TlsOptions::default()
+        };
         assert!(client_config(&ca, &Seen::default()).is_err());
         assert!(revocation_lists(&path).is_err());
     }

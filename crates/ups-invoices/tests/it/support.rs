@@ -14,7 +14,9 @@ pub(crate) struct Setup {
 
 pub(crate) fn today() -> Date {
     // The binary under test runs with TZ=UTC.
-    jiff::tz::TimeZone::UTC.to_datetime(jiff::Timestamp::now()).date()
+    jiff::tz::TimeZone::UTC
+        .to_datetime(jiff::Timestamp::now())
+        .date()
 }
 
 /// A configuration for a sandbox, with an account of each flow.
