@@ -17,6 +17,19 @@ use crate::setup::{self, Needs};
 use crate::workspace::{self, Profile};
 use crate::{generate, licences, shell, test, tools};
 
+#[derive(Debug, clap::Args)]
+pub(crate) struct Options {
+    /// Only the steps whose name starts with one of these words
+    #[arg(value_name = "STEP")]
+    steps: Vec<String>,
+}
+
+impl Options {
+    fn wants(&self, step: &Step) -> bool {
+        self.steps.is_empty() || self.steps.iter().any(|word| step.name.starts_with(word))
+    }
+}
+
 struct Step {
     name: &'static str,
     run: fn() -> Result<()>,
@@ -72,11 +85,11 @@ const STEPS: &[Step] = &[
     },
 ];
 
-pub(crate) fn run() -> Result<()> {
+pub(crate) fn run(options: &Options) -> Result<()> {
     let started = Instant::now();
     Needs::for_ci().meet()?;
     let mut times = Vec::new();
-    for step in STEPS {
+    for step in STEPS.iter().filter(|step| options.wants(step)) {
         println!("\nci: {} ...", step.name);
         let begun = Instant::now();
         (step.run)().with_context(|| {
@@ -91,6 +104,7 @@ pub(crate) fn run() -> Result<()> {
         println!("ci: {} ok ({seconds:.1} s)", step.name);
         times.push(format!("{} {seconds:.1}", step.name));
     }
+    ensure!(!times.is_empty(), "no step is called that");
     println!(
         "\nci: ok in {:.0} s ({})",
         started.elapsed().as_secs_f64(),

@@ -51,7 +51,7 @@ enum Command {
     /// Run the tests; as root all of them
     Test(test::Options),
     /// Run everything that must pass before a change is merged
-    Ci,
+    Ci(ci::Options),
     /// Write the generated manual pages and completions
     Gen(generate::Options),
     /// Build and install under --prefix and --destdir
@@ -74,7 +74,7 @@ fn main() -> ExitCode {
         Command::Setup(options) => setup::run(&options),
         Command::Demo(options) => demo::run(&options),
         Command::Test(options) => test::run(&options),
-        Command::Ci => ci::run(),
+        Command::Ci(options) => ci::run(&options),
         Command::Gen(options) => generate::run(&options),
         Command::Install(options) => install::install(&options),
         Command::Uninstall(options) => install::uninstall(&options),

@@ -7,6 +7,8 @@ use clap::{ArgMatches, Args, CommandFactory, Parser, Subcommand};
 use nightshift_common::flags::SharedFlags;
 
 use crate::engine::Choice;
+use crate::extents::Holes;
+use crate::map::Format;
 use crate::mode::Mode;
 use crate::mtime::Policy;
 
@@ -49,6 +51,12 @@ pub enum Command {
     /// Opens no device unless --probe asks for it.
     List(ListArgs),
 
+    /// Print where a device holds data and where it is surely zero
+    ///
+    /// Known of loop devices over sparse files and of thin volumes; any other device is all data.
+    /// With --against, exits with 1 when the device changed.
+    Map(MapArgs),
+
     /// Show what a mount serves: open files, engines, errors
     ///
     /// Exits with 1 when something needs attention: a read error, an overflown snapshot, a device
@@ -69,6 +77,7 @@ pub enum Command {
 
 /// Arguments of `mount`.
 #[derive(Debug, Args)]
+#[command(override_usage = "blockfuse [mount] [OPTIONS] [SOURCE_DIR] MOUNTPOINT")]
 pub struct MountArgs {
     /// The directory of devices, then the directory to mount on
     #[arg(value_names = ["SOURCE_DIR", "MOUNTPOINT"], num_args = 1..=2, required = true)]
@@ -89,6 +98,11 @@ pub struct MountArgs {
     pub options: Vec<OsString>,
 
     /// How the bytes reach their readers
+    ///
+    /// auto (the default): at the first open of each file the kernel engine is tried, which reads
+    /// at the speed of the device, and where it does not work the copy engine is used; `status`
+    /// says why. kernel: the copy engine is never used, and what the kernel engine cannot serve
+    /// cannot be opened. copy: the kernel engine is not tried.
     #[arg(long, value_enum, value_name = "ENGINE", env = "BLOCKFUSE_ENGINE")]
     pub engine: Option<Choice>,
 
@@ -105,13 +119,35 @@ pub struct MountArgs {
     #[arg(long, value_name = "KIB", env = "BLOCKFUSE_READAHEAD")]
     pub readahead: Option<u32>,
 
-    /// Which modification time files show: mount, refresh, now, or seconds since 1970
+    /// Which modification time files show: mount, refresh, changed, now, or seconds since 1970
     ///
     /// mount (the default): the time of the mount; a refresh renews all. refresh: the same, but a
-    /// refresh renews only those whose device changed. now: the time of asking, standing still
+    /// refresh renews only those whose device changed. changed: a file keeps its time over
+    /// unmounting too, until its device changes or the machine is rebooted. now: the time of asking, standing still
     /// while the file is open.
     #[arg(long, value_name = "POLICY", env = "BLOCKFUSE_MTIME")]
     pub mtime: Option<Policy>,
+
+    /// Where --mtime changed remembers the times it gave
+    ///
+    /// By default a file below /var/lib/nightshift/blockfuse, one for each pair of source and
+    /// mount point. If it is missing or damaged, every device counts as changed.
+    #[arg(long, value_name = "FILE", env = "BLOCKFUSE_STATE")]
+    pub state: Option<PathBuf>,
+
+    /// Whether to tell programs that ask where a file is surely zero [default: auto]
+    ///
+    /// auto: where the layers below the device know it, which are the sparse file under a loop
+    /// device and the mapping of a read-only thin volume. off: every file is all data.
+    #[arg(long, value_enum, value_name = "WHEN", env = "BLOCKFUSE_HOLES")]
+    pub holes: Option<Holes>,
+
+    /// Refresh by itself when devices or names come, go or change their size
+    ///
+    /// A quarter of a second after the last of a series of events, and every two seconds if the
+    /// series does not end.
+    #[arg(long)]
+    pub watch: bool,
 
     /// What to export.
     #[command(flatten)]
@@ -194,6 +230,34 @@ pub struct ListArgs {
     pub probe: bool,
 }
 
+/// Arguments of `map`.
+#[derive(Debug, Args)]
+pub struct MapArgs {
+    /// The device
+    #[arg(value_name = "DEVICE")]
+    pub device: PathBuf,
+
+    /// How to print it [default: text]
+    ///
+    /// text: a table. json: an object with version, size and extents. borg: lines of start,
+    /// length and one of the words data, zero and same, as `borg create --map` reads them.
+    #[arg(
+        long,
+        value_enum,
+        value_name = "FORMAT",
+        default_value_t,
+        hide_default_value = true
+    )]
+    pub format: Format,
+
+    /// Compare with the state file of a mount with --mtime changed
+    ///
+    /// A device that provably did not change since that file was written is one range with the
+    /// word same. Anything else is printed in full.
+    #[arg(long, value_name = "STATE")]
+    pub against: Option<PathBuf>,
+}
+
 /// Arguments of `status` and `refresh`.
 #[derive(Debug, Args)]
 pub struct AskArgs {
@@ -251,16 +315,11 @@ pub fn with_command(mut argv: Vec<OsString>) -> Vec<OsString> {
     let command = Cli::command();
     let mount = command.find_subcommand("mount");
     let mut words = argv.iter().skip(1);
+    let mut means_mount = false;
     while let Some(word) = words.next() {
-        let Some(text) = word.to_str() else { break };
-        if text == "--" {
-            break;
-        }
-        let option = text.starts_with('-') && text.len() > 1;
-        if !option {
-            if command.find_subcommand(text).is_some() {
-                return argv;
-            }
+        let text = word.to_str().unwrap_or("a name that is no text is a path");
+        if text == "--" || !text.starts_with('-') || text == "-" {
+            means_mount = command.find_subcommand(text).is_none();
             break;
         }
         let takes_value = |matches: &dyn Fn(&clap::Arg) -> bool| {
@@ -282,16 +341,8 @@ pub fn with_command(mut argv: Vec<OsString>) -> Vec<OsString> {
             words.next();
         }
     }
-    let only_options = argv
-        .iter()
-        .skip(1)
-        .all(|word| word.as_encoded_bytes().starts_with(b"-"));
-    if !only_options
-        || argv
-            .iter()
-            .any(|word| word == "-f" || word == "--foreground")
-    {
-        argv.insert(1.min(argv.len()), OsString::from("mount"));
+    if means_mount {
+        argv.insert(1, OsString::from("mount"));
     }
     argv
 }
@@ -400,6 +451,7 @@ mod tests {
                 "blockfuse --config list status /mnt",
             ),
             ("blockfuse --help", "blockfuse --help"),
+            ("blockfuse --generate man", "blockfuse --generate man"),
             ("blockfuse", "blockfuse"),
             ("blockfuse -- list /mnt", "blockfuse mount -- list /mnt"),
         ] {

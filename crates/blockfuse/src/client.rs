@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 
 use crate::control::{Answer, Request, socket_path};
 use crate::error::Error;
+use crate::mount::resolve;
 use crate::mountinfo;
 
 /// How long a refresh of thousands of devices may take.
@@ -18,12 +19,10 @@ const PATIENCE: Duration = Duration::from_mins(2);
 ///
 /// The path of a dead mount can still be resolved: the kernel does not ask a mount about its root.
 pub fn find(mountpoint: &Path) -> Result<PathBuf, Error> {
-    let absolute = mountpoint
-        .canonicalize()
-        .map_err(|source| Error::Mountpoint {
-            path: mountpoint.to_owned(),
-            source,
-        })?;
+    let absolute = resolve(mountpoint).map_err(|source| Error::Mountpoint {
+        path: mountpoint.to_owned(),
+        source,
+    })?;
     match mountinfo::at(&absolute) {
         Ok(Some(mount)) if mount.is_blockfuse() => Ok(absolute),
         Ok(_) => Err(Error::NotMounted(absolute)),

@@ -20,6 +20,7 @@ use toml::Spanned;
 use crate::cli::{MountArgs, ScanArgs, ordered_globs};
 use crate::engine::Choice;
 use crate::error::Error;
+use crate::extents::Holes;
 use crate::mode::Mode;
 use crate::mtime::Policy;
 use crate::names::Rules;
@@ -61,6 +62,12 @@ pub struct MountLayer {
     pub readahead: Option<Spanned<u32>>,
     /// Which modification times.
     pub mtime: Option<Spanned<Policy>>,
+    /// Where given modification times are remembered.
+    pub state: Option<Spanned<PathBuf>>,
+    /// Whether holes are reported.
+    pub holes: Option<Spanned<Holes>>,
+    /// Whether devices that come and go are noticed.
+    pub watch: Option<Spanned<bool>>,
     /// Globs of wanted names.
     pub include: Option<Spanned<Vec<String>>>,
     /// Globs of unwanted names; looked at after the wanted ones, so they win.
@@ -98,6 +105,12 @@ pub struct Settings {
     pub readahead: u32,
     /// Which modification times.
     pub mtime: Policy,
+    /// Where given modification times are remembered, if not at the default place.
+    pub state: Option<PathBuf>,
+    /// Whether holes are reported.
+    pub holes: Holes,
+    /// Whether devices that come and go are noticed.
+    pub watch: bool,
     /// What to export.
     pub scan: scan::Options,
     /// Owner.
@@ -177,6 +190,21 @@ impl Settings {
             own.mtime.or(file.mtime),
             Policy::default(),
         );
+        let holes = r.value(
+            "mount.holes",
+            "holes",
+            args.holes.or(options.holes),
+            own.holes.or(file.holes),
+            Holes::default(),
+        );
+        let watch = r.switch(
+            "mount.watch",
+            "watch",
+            args.watch || options.watch,
+            own.watch.or(file.watch),
+        );
+        let state = args.state.or(options.state);
+        let state = state.or_else(|| own.state.or(file.state).map(Spanned::into_inner));
         let rules = rules(
             globs,
             own.include.or(file.include),
@@ -212,6 +240,9 @@ impl Settings {
             threads,
             readahead,
             mtime,
+            state,
+            holes,
+            watch,
             scan,
             uid: r.value(
                 "mount.uid",
@@ -436,7 +467,7 @@ mod tests {
             ("[mount]\nthread = 3\n", "2:1: unknown field `thread`"),
             (
                 "[mount]\nmtime = \"never\"\n",
-                "2:9: expected mount, refresh, now",
+                "2:9: expected mount, refresh, changed, now",
             ),
             (
                 "[mount]\nmode = \"0600\"\n",

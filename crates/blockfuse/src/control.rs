@@ -6,7 +6,7 @@
 
 use std::fs;
 use std::io::{self, BufRead, BufReader, Write};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::AsFd;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
@@ -26,6 +26,7 @@ use crate::scan::Verdict;
 use crate::served::{Invalidation, Served};
 use crate::snapshots::Snapshots;
 use crate::status::{Refreshed, Status};
+use crate::watch::{Debounce, Watch};
 
 /// Where sockets and locks live.
 const RUNTIME_DIRECTORY: &str = "/run/nightshift/blockfuse";
@@ -115,28 +116,46 @@ pub struct Control {
     pub mountpoint: PathBuf,
     /// Ends the mount.
     pub mounted: Mounted,
+    /// Listens for devices, if asked to.
+    pub watch: Option<Watch>,
 }
 
 impl Control {
     /// Serves until the mount ends, by whatever cause.
     pub fn run(mut self) -> Exit {
-        // Clients that wait for our end: their streams close with the process.
+        // Clients that wait for our end.
         let mut farewells = Vec::new();
+        let exit = self.serve_until_the_end(&mut farewells);
+        // One that came while we were ending waits for the same.
+        while let Ok((stream, _)) = self.socket.listener.accept() {
+            farewells.push(stream);
+        }
+        // Their streams are to close with the process, after the lock: whoever has waited may
+        // mount again at once.
+        std::mem::forget(farewells);
+        exit
+    }
+
+    fn serve_until_the_end(&mut self, farewells: &mut Vec<UnixStream>) -> Exit {
+        let mut burst = Debounce::default();
         loop {
+            if burst.is_due(Instant::now()) {
+                self.refresh_unasked();
+            }
             if let Some(signal) = self.signals.ending() {
                 self.unmount();
                 return Exit::Signal(signal);
             }
             if self.signals.take(SIGHUP) {
-                match self.refresh() {
-                    Ok(_) => {}
-                    Err(error) => tracing::error!("cannot refresh: {error}"),
-                }
+                self.refresh_unasked();
             }
             if self.signals.take(SIGUSR1) {
                 self.log_status();
             }
-            let [signal, client, ended] = self.wait();
+            let [signal, client, ended, devices] = self.wait(burst.wait(Instant::now()));
+            if devices && self.watch.as_ref().is_some_and(Watch::drain) {
+                burst.event(Instant::now());
+            }
             if ended {
                 self.mounted.forget();
                 return Exit::Done;
@@ -154,26 +173,30 @@ impl Control {
         }
     }
 
-    /// Waits for a signal, a client or the end; tells which of them there is.
-    fn wait(&self) -> [bool; 3] {
-        let readable = |fd: BorrowedFd<'_>| -> bool {
-            let mut one = [PollFd::from_borrowed_fd(fd, PollFlags::IN)];
-            matches!(
-                poll(&mut one, Some(&rustix::time::Timespec::default())),
-                Ok(1..)
-            )
-        };
-        let sources = [
-            self.signals.as_fd(),
-            self.socket.listener.as_fd(),
-            self.ended.as_fd(),
+    /// Waits for a signal, a client, the end or news of devices; tells which of them there is.
+    fn wait(&self, limit: Option<Duration>) -> [bool; 4] {
+        let mut sources = vec![
+            (0, self.signals.as_fd()),
+            (1, self.socket.listener.as_fd()),
+            (2, self.ended.as_fd()),
         ];
-        let mut all = sources.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN));
-        match poll(&mut all, None) {
-            Ok(_) => sources.map(readable),
-            // A signal came between; the flags are looked at next.
-            Err(_) => [false; 3],
+        if let Some(watch) = &self.watch {
+            sources.extend(watch.descriptors().map(|fd| (3, fd)));
         }
+        let mut polled: Vec<_> = sources
+            .iter()
+            .map(|(_, fd)| PollFd::from_borrowed_fd(*fd, PollFlags::IN))
+            .collect();
+        // A longer wait than the type holds only means that we look in between.
+        let limit = limit.and_then(|limit| rustix::time::Timespec::try_from(limit).ok());
+        let mut ready = [false; 4];
+        // An error is a signal that came between; its flag is looked at next.
+        if poll(&mut polled, limit.as_ref()).is_ok() {
+            for ((kind, _), polled) in sources.iter().zip(&polled) {
+                ready[*kind] |= !polled.revents().is_empty();
+            }
+        }
+        ready
     }
 
     fn serve(&self, mut stream: &UnixStream) -> io::Result<Request> {
@@ -231,6 +254,14 @@ impl Control {
                 errors = entry.errors,
                 "status"
             );
+        }
+    }
+
+    /// A refresh that nobody waits for.
+    fn refresh_unasked(&self) {
+        match self.refresh() {
+            Ok(refreshed) => tracing::debug!(?refreshed, "refreshed"),
+            Err(error) => tracing::error!("cannot refresh: {error}"),
         }
     }
 

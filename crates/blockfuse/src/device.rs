@@ -32,7 +32,15 @@ impl Sysfs {
             .0
             .join(format!("dev/block/{}:{}", number.major, number.minor));
         let size = number_in(&dir.join("size"))?;
-        let counters = Counters::parse(&fs::read_to_string(dir.join("stat")).unwrap_or_default());
+        // A partition can be written through its disk, whose counters include both ways; its own
+        // do not.
+        let is_partition = dir.join("partition").exists();
+        let disk = if is_partition {
+            dir.join("..")
+        } else {
+            dir.clone()
+        };
+        let counters = Counters::parse(&fs::read_to_string(disk.join("stat")).unwrap_or_default());
         // A partition has no diskseq file; its disk, one directory up, does.
         let diskseq = number_in(&dir.join("diskseq"))
             .or_else(|_| number_in(&dir.join("../diskseq")))
@@ -46,8 +54,12 @@ impl Sysfs {
             dm_uuid: line_in(&dir.join("dm/uuid")),
             wwid: line_in(&dir.join("wwid"))
                 .or_else(|| line_in(&dir.join("device/wwid")))
-                .filter(|_| !dir.join("partition").exists()),
-            backing_file: line_in(&dir.join("loop/backing_file")).map(PathBuf::from),
+                .filter(|_| !is_partition),
+            suspended: number_in(&dir.join("dm/suspended")).is_ok_and(|state| state != 0),
+            partition_start: number_in(&dir.join("start"))
+                .unwrap_or(0)
+                .saturating_mul(SECTOR),
+            backing_file: line_in(&disk.join("loop/backing_file")).map(PathBuf::from),
             backing_offset: number_in(&dir.join("loop/offset")).unwrap_or(0),
             kernel_name: kernel_name(&dir),
         })
@@ -90,7 +102,11 @@ pub struct Facts {
     pub dm_uuid: Option<OsString>,
     /// World-wide identity of a whole disk.
     pub wwid: Option<OsString>,
-    /// The file behind a loop device.
+    /// Whether device-mapper holds back all I/O, and opening the device may wait for it.
+    pub suspended: bool,
+    /// Where on its disk a partition begins, in bytes.
+    pub partition_start: u64,
+    /// The file behind a loop device, or behind the one that this is a partition of.
     pub backing_file: Option<PathBuf>,
     /// Where in that file the device begins, in bytes.
     pub backing_offset: u64,

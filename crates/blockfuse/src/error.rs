@@ -9,6 +9,8 @@ use nightshift_common::escape::Escaped;
 use nightshift_common::exit::Exit;
 use nightshift_common::{atomic, lock};
 
+use crate::changes::Damage;
+use crate::map;
 use crate::options::InvalidOption;
 
 /// Why a command failed.
@@ -135,6 +137,25 @@ pub enum Error {
         mountpoint: PathBuf,
         /// Why.
         source: io::Error,
+    },
+    /// There is no map of a device.
+    #[error(transparent)]
+    Map(#[from] map::Failure),
+    /// The state to compare with cannot be read.
+    #[error("cannot read the state {}", Escaped::path(path))]
+    State {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The state to compare with is no such file.
+    #[error("{}:{damage}", Escaped::path(path))]
+    DamagedState {
+        /// The file.
+        path: PathBuf,
+        /// Where and what.
+        damage: Damage,
     },
     /// The output could not be written.
     #[error("cannot write the output")]

@@ -18,8 +18,9 @@ use fuser::{
 };
 use rustix::io::Errno;
 
+use crate::engine::Fallback;
 use crate::inode::{Node, Table};
-use crate::served::{Attributes, Served};
+use crate::served::{Attributes, Seek, Served};
 
 /// How long the kernel may believe an attribute or a name without asking again. A refresh tells
 /// it to forget at once; this is for what changes by itself, such as a device that grows.
@@ -27,6 +28,10 @@ const LIFETIME: Duration = Duration::from_secs(1);
 
 /// Longest name that a directory entry can have.
 const NAME_MAX: u32 = 255;
+
+/// How deep our files lie above those that reads are passed to. With 0 the kernel refuses every
+/// backing file; EROFS itself lies on no other file system.
+const STACK_DEPTH: u32 = 1;
 
 /// Largest request. The kernel's limit is `fs.fuse.max_pages_limit`, by default 256 pages; the
 /// copy engine's windows overlap by as much.
@@ -106,6 +111,14 @@ impl Filesystem for BlockFilesystem {
             if let Err(missing) = config.add_capabilities(wanted) {
                 tracing::debug!(?missing, "the kernel's FUSE is older than ours");
             }
+        }
+        let stacking = config
+            .add_capabilities(InitFlags::FUSE_PASSTHROUGH)
+            .is_ok_and(|()| config.set_max_stack_depth(STACK_DEPTH).is_ok());
+        if stacking {
+            self.served.allow_passthrough();
+        } else {
+            tracing::info!(reason = %Fallback::NoPassthrough, "all files use the copy engine");
         }
         // The size of write requests also limits how large a read may be.
         if let Err(nearest) = config.set_max_write(REQUEST) {
@@ -297,9 +310,28 @@ impl Filesystem for BlockFilesystem {
         reply.error(fuser::Errno::ENOSYS);
     }
 
-    fn lseek(&self, _: &Request, _: INodeNo, _: FileHandle, _: i64, _: i32, reply: ReplyLseek) {
-        // The kernel then takes the whole file for data.
-        reply.error(fuser::Errno::ENOSYS);
+    fn lseek(
+        &self,
+        _: &Request,
+        _: INodeNo,
+        fh: FileHandle,
+        offset: i64,
+        whence: i32,
+        reply: ReplyLseek,
+    ) {
+        // Asked in the kernel engine too. ENOSYS would be remembered for all files.
+        let what = match whence {
+            libc::SEEK_DATA => Seek::Data,
+            libc::SEEK_HOLE => Seek::Hole,
+            _ => return reply.error(fuser::Errno::EINVAL),
+        };
+        let Ok(offset) = u64::try_from(offset) else {
+            return reply.error(fuser::Errno::ENXIO);
+        };
+        match self.served.seek(fh.0, offset, what) {
+            Ok(found) => reply.offset(found.try_into().unwrap_or(i64::MAX)),
+            Err(errno) => reply.error(fuse_errno(errno)),
+        }
     }
 
     fn poll(

@@ -16,6 +16,7 @@ use rustix::io::Errno;
 
 use crate::device::Identity;
 use crate::engine::{Engine, Fallback};
+use crate::extents::Extents;
 use crate::scan::Found;
 
 /// The root directory's number, fixed by the FUSE protocol.
@@ -48,6 +49,8 @@ pub struct File {
 pub struct Open {
     /// Serves the reads.
     pub engine: Engine,
+    /// Where the device is surely zero.
+    pub extents: Extents,
     /// What the name led to when it was opened.
     pub found: Found,
     /// When.

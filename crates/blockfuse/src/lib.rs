@@ -20,6 +20,7 @@
 //!
 //! What it refuses to do: it never opens a device for writing, and scanning opens nothing at all.
 
+pub mod changes;
 pub mod cli;
 pub mod client;
 pub mod commands;
@@ -28,9 +29,12 @@ pub mod control;
 pub mod daemon;
 pub mod device;
 pub mod engine;
+pub mod erofs;
 pub mod error;
+pub mod extents;
 pub mod filesystem;
 pub mod inode;
+pub mod map;
 pub mod mode;
 pub mod mount;
 pub mod mountinfo;
@@ -43,6 +47,7 @@ pub mod served;
 pub mod snapshots;
 pub mod status;
 mod sys;
+pub mod watch;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -121,6 +126,7 @@ fn command(cli: Cli, context: &Context) -> Result<Exit, Error> {
             }
             commands::list::run(&args, &options)
         }
+        Some(Command::Map(args)) => commands::map::run(&args),
         Some(Command::Status(args)) => commands::status::run(&args),
         Some(Command::Refresh(args)) => commands::refresh::run(&args),
         Some(Command::Umount(args)) => commands::umount::run(&args),

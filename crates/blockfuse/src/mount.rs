@@ -38,7 +38,7 @@ impl Places {
         if !source.is_dir() {
             return Err(wrong_source(Errno::NOTDIR.into()));
         }
-        let mountpoint = mountpoint.canonicalize().map_err(wrong_mountpoint)?;
+        let mountpoint = resolve(mountpoint).map_err(wrong_mountpoint)?;
         // Inside each other, in either direction: we would hide our own source, or a scan would
         // run into our own mount and wait for itself.
         if mountpoint.starts_with(&source) || source.starts_with(&mountpoint) {
@@ -121,7 +121,7 @@ impl Mounted {
     }
 
     /// It was unmounted by someone else.
-    pub fn forget(mut self) {
+    pub fn forget(&mut self) {
         self.mountpoint = None;
     }
 
@@ -152,6 +152,15 @@ pub fn unmount(mountpoint: &Path, lazy: bool) -> rustix::io::Result<()> {
         flags |= UnmountFlags::DETACH;
     }
     rustix::mount::unmount(mountpoint, flags)
+}
+
+/// The absolute path of a mount point, free of links, also of one whose daemon is dead.
+///
+/// The kernel asks a mount nothing about its own root until something inside is looked up, and a
+/// trailing slash counts as that.
+pub fn resolve(mountpoint: &Path) -> io::Result<PathBuf> {
+    let without_slash: PathBuf = mountpoint.components().collect();
+    without_slash.canonicalize()
 }
 
 /// Sets how far the kernel reads ahead on a mount of ours.

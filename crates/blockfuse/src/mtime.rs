@@ -16,6 +16,8 @@ pub enum Policy {
     Mount,
     /// The time of the mount; a refresh renews those whose device changed in the meantime.
     Refresh,
+    /// As `Refresh`, and across unmounting as well: see [`crate::changes`].
+    Changed,
     /// The time of asking, standing still while the file is open.
     Now,
     /// Always this moment.
@@ -29,6 +31,7 @@ impl std::str::FromStr for Policy {
         Ok(match text {
             "mount" => Self::Mount,
             "refresh" => Self::Refresh,
+            "changed" => Self::Changed,
             "now" => Self::Now,
             seconds => {
                 let seconds: u64 = seconds.parse().map_err(|_not_a_number| InvalidPolicy)?;
@@ -44,6 +47,7 @@ impl fmt::Display for Policy {
         match self {
             Self::Mount => f.write_str("mount"),
             Self::Refresh => f.write_str("refresh"),
+            Self::Changed => f.write_str("changed"),
             Self::Now => f.write_str("now"),
             Self::Fixed(moment) => {
                 let since = moment.duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -69,7 +73,7 @@ impl From<Policy> for String {
 
 /// The text names no policy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("expected mount, refresh, now or seconds since 1970")]
+#[error("expected mount, refresh, changed, now or seconds since 1970")]
 pub struct InvalidPolicy;
 
 #[cfg(test)]
@@ -82,6 +86,7 @@ mod tests {
         for (text, expected) in [
             ("mount", Ok(Policy::Mount)),
             ("refresh", Ok(Policy::Refresh)),
+            ("changed", Ok(Policy::Changed)),
             ("now", Ok(Policy::Now)),
             ("0", fixed(0)),
             ("1700000000", fixed(1_700_000_000)),

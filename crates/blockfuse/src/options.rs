@@ -1,11 +1,13 @@
 //! Mount options as mount(8) and fstab give them: `mtime=refresh,allow_other,x-systemd.automount`.
 
 use std::ffi::OsStr;
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::ValueEnum;
 
 use crate::engine::Choice;
+use crate::extents::Holes;
 use crate::mode::Mode;
 use crate::mtime::Policy;
 
@@ -24,6 +26,12 @@ pub struct MountOptions {
     pub readahead: Option<u32>,
     /// `mtime=`.
     pub mtime: Option<Policy>,
+    /// `state=`.
+    pub state: Option<PathBuf>,
+    /// `holes=`.
+    pub holes: Option<Holes>,
+    /// `watch`.
+    pub watch: bool,
     /// `include=` (true) and `exclude=`, in order.
     pub globs: Vec<(bool, String)>,
     /// `hide_internal`.
@@ -138,6 +146,13 @@ impl MountOptions {
             }
             ("readahead", Some(value)) => self.readahead = Some(parse(name, value)?),
             ("mtime", Some(value)) => self.mtime = Some(parse(name, value)?),
+            ("state", Some(value)) => self.state = Some(value.into()),
+            ("holes", Some(value)) => {
+                let holes = Holes::from_str(value, false)
+                    .map_err(|_unlisted| invalid(name, value, "expected auto or off"))?;
+                self.holes = Some(holes);
+            }
+            ("watch", None) => self.watch = true,
             ("include", Some(value)) => self.globs.push((true, value.to_owned())),
             ("exclude", Some(value)) => self.globs.push((false, value.to_owned())),
             ("uid", Some(value)) => self.uid = Some(parse(name, value)?),
@@ -211,7 +226,7 @@ mod tests {
         let options = parsed(
             "rw,noauto,x-systemd.automount,_netdev,mtime=refresh,engine=copy,threads=4,\
              readahead=0,include=*_snap*,exclude=*-cow,hide_internal,recursive,include_files,\
-             uid=1,gid=2,mode=0444,allow_other,,comment=hello",
+             uid=1,gid=2,mode=0444,allow_other,state=/s.json,holes=off,watch,,comment=hello",
         )
         .unwrap();
         let expected = MountOptions {
@@ -227,6 +242,9 @@ mod tests {
             gid: Some(2),
             mode: "0444".parse().ok(),
             allow_other: true,
+            state: Some("/s.json".into()),
+            holes: Some(Holes::Off),
+            watch: true,
         };
         assert_eq!(options, expected);
     }
@@ -240,7 +258,7 @@ mod tests {
             ("mtime", "unknown mount option \"mtime\""),
             (
                 "mtime=never",
-                "mount option mtime=\"never\": expected mount, refresh, now or seconds since 1970",
+                "mount option mtime=\"never\": expected mount, refresh, changed, now or seconds since 1970",
             ),
             ("threads=0", "mount option threads=\"0\": expected 1 to 64"),
             (

@@ -130,6 +130,8 @@ mod tests {
                 dm_name: None,
                 dm_uuid: None,
                 wwid: None,
+                suspended: false,
+                partition_start: 0,
                 backing_file: None,
                 backing_offset: 0,
                 kernel_name: OsString::from(identity),

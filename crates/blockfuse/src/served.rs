@@ -8,7 +8,7 @@ use std::ffi::OsString;
 use std::fs;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, SystemTime};
@@ -17,9 +17,12 @@ use nightshift_common::escape::Escaped;
 use rustix::fs::{FileType, Mode, OFlags};
 use rustix::io::Errno;
 
-use crate::device::DeviceNumber;
+use crate::changes;
+use crate::changes::store::Store;
+use crate::device::{DeviceNumber, Facts, Sysfs};
 use crate::engine::copy::Chunk;
 use crate::engine::{self, Choice, Engine, Register};
+use crate::extents::{self, Extents};
 use crate::inode::{Exported, Failure, File, Node, Open, ROOT, Table};
 use crate::mtime::Policy;
 use crate::refresh::{self, Plan};
@@ -43,6 +46,10 @@ pub struct Manner {
     pub gid: u32,
     /// Permission bits of files; directories get the search bit where the read bit is.
     pub mode: u16,
+    /// Whether holes are reported where the layers below know them.
+    pub holes: bool,
+    /// Where given modification times are remembered, if the policy remembers any.
+    pub state: PathBuf,
 }
 
 /// The state of a mount.
@@ -55,8 +62,14 @@ pub struct Served {
     lingering: Mutex<HashMap<u64, Arc<File>>>,
     handles: RwLock<HashMap<u64, Handle>>,
     next_handle: AtomicU64,
+    /// What directories show: when the source was last looked at, or where times are remembered,
+    /// when last something was given a new one.
     refreshed: Mutex<SystemTime>,
     closing: AtomicBool,
+    /// Whether the kernel agreed to pass reads through.
+    passthrough: AtomicBool,
+    /// What [`Policy::Changed`] has given out.
+    store: Option<Mutex<Store>>,
     /// Notified when the last open file is closed.
     quiet: Condvar,
     open_files: Mutex<usize>,
@@ -87,6 +100,15 @@ pub struct Attributes {
     pub links: u32,
 }
 
+/// What is sought.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Seek {
+    /// `SEEK_DATA`.
+    Data,
+    /// `SEEK_HOLE`.
+    Hole,
+}
+
 /// What the kernel must be told to forget.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Invalidation {
@@ -106,15 +128,23 @@ impl Served {
     pub fn new(manner: Manner, scanner: Scanner) -> io::Result<(Self, Plan, Vec<Entry>)> {
         let now = SystemTime::now();
         let entries = scanner.scan(&manner.source, &manner.scan)?;
-        let plan = refresh::plan(&[], entries.clone(), manner.mtime, now);
+        let mut plan = refresh::plan(&[], entries.clone(), manner.mtime, now);
+        let remembers = manner.mtime == Policy::Changed;
+        let store = remembers.then(|| Mutex::new(Store::open(manner.state.clone())));
+        let refreshed = match &store {
+            Some(store) => give_times(&mut plan, &mut lock(store), &manner.source, &scanner.sysfs),
+            None => now,
+        };
         let served = Self {
             scanner,
             table: RwLock::new(Arc::new(Table::build(plan.exports.clone(), None))),
             lingering: Mutex::default(),
             handles: RwLock::default(),
             next_handle: AtomicU64::new(1),
-            refreshed: Mutex::new(now),
+            refreshed: Mutex::new(refreshed),
             closing: AtomicBool::new(false),
+            passthrough: AtomicBool::new(false),
+            store,
             quiet: Condvar::new(),
             open_files: Mutex::new(0),
             manner,
@@ -125,6 +155,11 @@ impl Served {
     /// How the mount behaves.
     pub fn manner(&self) -> &Manner {
         &self.manner
+    }
+
+    /// The kernel agreed to pass reads through.
+    pub fn allow_passthrough(&self) {
+        self.passthrough.store(true, Ordering::Relaxed);
     }
 
     /// The present table.
@@ -157,11 +192,16 @@ impl Served {
             },
             Node::File(file) => {
                 let (size, mtime) = self.size_and_mtime(file);
+                let blocks = if self.manner.holes {
+                    extents::blocks(file.exported().found.facts.as_ref(), size)
+                } else {
+                    size.div_ceil(512)
+                };
                 Attributes {
                     inode: file.inode,
                     directory: false,
                     size,
-                    blocks: size.div_ceil(512),
+                    blocks,
                     mtime,
                     mode: self.manner.mode,
                     links: 1,
@@ -203,6 +243,13 @@ impl Served {
         (facts.diskseq == known.diskseq && facts.size > 0).then_some(facts.size)
     }
 
+    fn facts_now(&self, found: &Found) -> Option<Facts> {
+        match found.target {
+            Target::Device(number) => self.scanner.sysfs.facts(number).ok(),
+            Target::File { .. } => None,
+        }
+    }
+
     /// Opens a file; the handle is given back by [`Served::release`].
     pub fn open(&self, inode: u64, register: Register<'_>) -> Result<(u64, Arc<Open>), Errno> {
         if self.closing.load(Ordering::Relaxed) {
@@ -240,6 +287,15 @@ impl Served {
 
     fn open_device(&self, exported: &Exported, register: Register<'_>) -> Result<Open, Errno> {
         let path = self.manner.source.join(&exported.path);
+        if self
+            .facts_now(&exported.found)
+            .is_some_and(|facts| facts.suspended)
+        {
+            // Whoever touches it waits until it is resumed, and that would be one of the few
+            // threads that serve the others too.
+            tracing::warn!("{} is suspended by device-mapper", Escaped::path(&path));
+            return Err(Errno::BUSY);
+        }
         let (file, size) = open_found(&path, &exported.found).inspect_err(|errno| {
             let path = Escaped::path(&path);
             match *errno {
@@ -250,8 +306,16 @@ impl Served {
                 errno => tracing::info!("cannot open {path}: {errno}"),
             }
         })?;
+        let extents = match (exported.found.target, &exported.found.facts) {
+            (Target::Device(number), Some(facts)) if self.manner.holes => {
+                Extents::of(&file, number, facts)
+            }
+            _ => Extents::Unknown,
+        };
         let source = engine::Source { file, path, size };
-        let engine = Engine::open(self.manner.engine, source, register)?;
+        let passthrough = self.passthrough.load(Ordering::Relaxed);
+        let register = passthrough.then_some(register);
+        let engine = Engine::open(self.manner.engine, source, &extents, register)?;
         tracing::debug!(
             file = %Escaped::path(&exported.path),
             engine = engine.name(),
@@ -259,6 +323,7 @@ impl Served {
         );
         Ok(Open {
             engine,
+            extents,
             found: exported.found.clone(),
             since: SystemTime::now(),
         })
@@ -330,20 +395,58 @@ impl Served {
         }
     }
 
+    /// The next data or hole at or after `offset`, as lseek(2) defines them.
+    pub fn seek(&self, handle: u64, offset: u64, what: Seek) -> Result<u64, Errno> {
+        let handles = self.handles.read().unwrap_or_else(PoisonError::into_inner);
+        let Handle { open, .. } = handles.get(&handle).cloned().ok_or(Errno::BADF)?;
+        drop(handles);
+        let size = open.engine.size();
+        if offset >= size {
+            return Err(Errno::NXIO);
+        }
+        let device = open.engine.device();
+        let found = match what {
+            Seek::Data => open.extents.data_from(device, offset, size),
+            Seek::Hole => open.extents.hole_from(device, offset, size).map(Some),
+        };
+        match found {
+            Ok(found) => found.ok_or(Errno::NXIO),
+            Err(error) => Err(Errno::from_io_error(&error).unwrap_or(Errno::IO)),
+        }
+    }
+
     /// Looks at the source again; returns what was found and what the kernel must forget.
     pub fn refresh(&self) -> io::Result<(Plan, Vec<Invalidation>)> {
         let now = SystemTime::now();
-        let entries = self.scanner.scan(&self.manner.source, &self.manner.scan)?;
         let old = self.table();
         let known: Vec<_> = old.files().iter().map(|file| file.exported()).collect();
-        let plan = refresh::plan(&known, entries, self.manner.mtime, now);
+        if self.manner.mtime == Policy::Refresh {
+            // The counters move when dirty pages are written back, not when they are dirtied.
+            for exported in known.iter().filter(|known| known.found.facts.is_some()) {
+                changes::probe::write_back(&self.manner.source, exported, &self.scanner.sysfs);
+            }
+        }
+        let entries = self.scanner.scan(&self.manner.source, &self.manner.scan)?;
+        let mut plan = refresh::plan(&known, entries, self.manner.mtime, now);
+        let refreshed = match &self.store {
+            Some(store) => {
+                let mut store = lock(store);
+                give_times(
+                    &mut plan,
+                    &mut store,
+                    &self.manner.source,
+                    &self.scanner.sysfs,
+                )
+            }
+            None => now,
+        };
         let new = Arc::new(Table::build(plan.exports.clone(), Some(&old)));
         for file in old.files() {
             if new.file(file.inode).is_none() && file.slot().users() > 0 {
                 lock(&self.lingering).insert(file.inode, Arc::clone(file));
             }
         }
-        *lock(&self.refreshed) = now;
+        *lock(&self.refreshed) = refreshed;
         *self.table.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&new);
         for file in new.files() {
             if let Some(open) = file.current()
@@ -386,6 +489,28 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Replaces the times of a plan by those that [`Policy::Changed`] gives, and remembers them before
+/// anybody can see them.
+///
+/// Returns the latest of them, so that the directory of files that did not change does not change.
+fn give_times(plan: &mut Plan, store: &mut Store, source: &Path, sysfs: &Sysfs) -> SystemTime {
+    for exported in &mut plan.exports {
+        let path = source.join(&exported.path);
+        let key = match exported.found.target {
+            Target::Device(number) => changes::probe::key(&path, number, sysfs),
+            Target::File { .. } => changes::probe::file_key(&path),
+        };
+        let name = exported.path.as_os_str().as_bytes();
+        exported.mtime = store.give(name, key, SystemTime::now());
+    }
+    if let Err(error) = store.save() {
+        let error = nightshift_common::error::chain(&error);
+        tracing::warn!("the next mount will take every device for changed: {error}");
+    }
+    let times = plan.exports.iter().map(|exported| exported.mtime);
+    times.max().unwrap_or_else(SystemTime::now)
+}
+
 /// Whether two looks at a name saw the same thing, attached the same time.
 fn same_device(a: &Found, b: &Found) -> bool {
     let diskseq = |found: &Found| found.facts.as_ref().and_then(|facts| facts.diskseq);
@@ -397,7 +522,7 @@ fn same_device(a: &Found, b: &Found) -> bool {
 /// It must still be the same: a name can lead elsewhere by now, and whoever asked for a volume
 /// must never get another one's bytes. The name is resolved once, without opening anything, and
 /// what it led to is what is then opened; so a pipe put there cannot block us either.
-fn open_found(path: &std::path::Path, found: &Found) -> Result<(fs::File, u64), Errno> {
+fn open_found(path: &Path, found: &Found) -> Result<(fs::File, u64), Errno> {
     let located = rustix::fs::open(path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
     let stat = rustix::fs::fstat(&located)?;
     let kind = FileType::from_raw_mode(stat.st_mode);
@@ -467,8 +592,6 @@ fn invalidations(plan: &Plan, old: &Table, new: &Table) -> Vec<Invalidation> {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
     use super::*;
 
     fn no_register(_: std::os::fd::BorrowedFd<'_>) -> io::Result<fuser::BackingId> {
@@ -488,6 +611,8 @@ mod tests {
             uid: 0,
             gid: 0,
             mode: 0o440,
+            holes: true,
+            state: dir.join("state"),
         };
         Served::new(manner, Scanner::default()).unwrap().0
     }

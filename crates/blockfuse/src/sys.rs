@@ -7,9 +7,11 @@
     reason = "fork, ioctls and file mappings have no safe form; each block argues its case"
 )]
 
+pub(crate) mod loops;
+
 use std::fs::File;
 use std::io;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, AsRawFd};
 
 use memmap2::{Mmap, MmapOptions};
 use rustix::ioctl::{Getter, ioctl, opcode};
@@ -49,6 +51,19 @@ pub(crate) fn map_window(file: &File, offset: u64, len: usize) -> io::Result<Mma
     // SAFETY: the map is shared with whoever writes the device. No reference into it is ever read
     // by this program (see above); it is only passed to system calls as an address and a length.
     unsafe { options.map(file) }
+}
+
+/// Writes back the dirty pages of a block device and waits for them, without the flush of the
+/// device's own cache that makes `fsync` slow.
+pub(crate) fn write_back(device: &File) -> io::Result<()> {
+    const ALL: libc::c_uint = libc::SYNC_FILE_RANGE_WAIT_BEFORE
+        | libc::SYNC_FILE_RANGE_WRITE
+        | libc::SYNC_FILE_RANGE_WAIT_AFTER;
+    // SAFETY: sync_file_range takes numbers only. A length of 0 means to the end.
+    match unsafe { libc::sync_file_range(device.as_raw_fd(), 0, 0, ALL) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
 }
 
 /// What [`fork`] returns on which side.

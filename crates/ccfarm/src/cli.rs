@@ -297,7 +297,7 @@ pub struct FarmArg {
     /// The farm file
     ///
     /// Without it the value of --config, then /etc/nightshift/ccfarm.toml. CCFARM_FARM set to the
-    /// empty string counts as not set.
+    /// empty string is an error.
     #[arg(long, value_name = "FILE", env = "CCFARM_FARM")]
     pub farm: Option<PathBuf>,
 }

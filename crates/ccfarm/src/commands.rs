@@ -84,7 +84,6 @@ impl Command {
 fn farm_path(shared: &SharedFlags, arg: &FarmArg) -> PathBuf {
     arg.farm
         .as_ref()
-        .filter(|path| !path.as_os_str().is_empty())
         .or(shared.config.as_ref())
         .cloned()
         .unwrap_or_else(default_farm)
@@ -161,7 +160,13 @@ fn probe(args: &Probe) -> Result<Exit, Error> {
     if !args.cc.is_empty() {
         examination.names.clone_from(&args.cc);
     }
-    judge(&mut examination.expected, &args.judging, farm.as_ref())?;
+    let reference = judge(&mut examination.expected, &args.judging, farm.as_ref())?;
+    if let (Some(reference), None) = (reference, &farm) {
+        // Its digest holds for its own flags only.
+        let words = reference.cflags.split_ascii_whitespace();
+        examination.cflags = words.map(str::to_owned).collect();
+        examination.triple = Some(reference.triple);
+    }
     report(&examination, args.judging.json)
 }
 
@@ -181,12 +186,19 @@ fn of_farm(farm: &Farm) -> Examination {
     }
 }
 
-fn judge(expected: &mut Expected, judging: &Judging, farm: Option<&Farm>) -> Result<(), Error> {
+/// Adds what the command line says about judging; returns the reference, if one is given.
+fn judge(
+    expected: &mut Expected,
+    judging: &Judging,
+    farm: Option<&Farm>,
+) -> Result<Option<Reference>, Error> {
     expected.strict = judging.strict;
-    if let Some(path) = &judging.reference {
-        Reference::load(path, farm)?.refine(expected);
-    }
-    Ok(())
+    let Some(path) = &judging.reference else {
+        return Ok(None);
+    };
+    let reference = Reference::load(path, farm)?;
+    reference.refine(expected);
+    Ok(Some(reference))
 }
 
 fn report(examination: &Examination, json: bool) -> Result<Exit, Error> {

@@ -8,7 +8,7 @@ mod file;
 pub mod word;
 
 use std::collections::HashSet;
-use std::io::{self, Write};
+use std::io::Write;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -410,13 +410,8 @@ fn node(loaded: &Loaded<FarmFile>, file: &NodeFile) -> Result<Node, Error> {
     })
 }
 
-/// Writes the commented example that `init` makes; valid as it stands, so that it can be tested.
-pub fn write_example(out: &mut impl Write) -> io::Result<()> {
-    out.write_all(EXAMPLE.as_bytes())
-}
-
-/// The commented farm file.
-pub const EXAMPLE: &str = include_str!("farm/example.toml");
+/// The commented farm file that `init` writes; valid as it stands.
+pub const EXAMPLE: &str = include_str!("../dist/ccfarm.toml");
 
 #[cfg(test)]
 mod tests;

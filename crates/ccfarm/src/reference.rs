@@ -13,7 +13,7 @@ use crate::error::Error;
 use crate::farm::Farm;
 use crate::source::{IDENTITY_NAME, identity_hash};
 use crate::verdict::Expected;
-pub use device::{ask, script};
+pub use device::ask;
 
 /// Version of the file's form.
 const SCHEMA: u32 = 1;

@@ -84,7 +84,7 @@ pub fn tar(entries: &[Entry]) -> Result<Vec<u8>, Error> {
                     .map_err(failed)?;
             }
             Content::Link(target) => {
-                append_link(&mut archive, &mut header, &entry.path, target).map_err(failed)?
+                append_link(&mut archive, &mut header, &entry.path, target).map_err(failed)?;
             }
         }
     }

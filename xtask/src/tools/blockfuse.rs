@@ -1,5 +1,8 @@
 //! blockfuse: block devices as regular files.
 
+mod bench;
+mod soak;
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, UNIX_EPOCH};
@@ -7,7 +10,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use anyhow::{Result, ensure};
 use nightshift_testkit::{LoopDevice, MountGuard, noise, wait_for};
 
-use super::{Debian, Door, Tool};
+use super::{Debian, Door, Extra, Tool};
 use crate::demo::{Demo, note};
 use crate::{setup, shell};
 
@@ -15,8 +18,24 @@ pub(super) const TOOL: Tool = Tool {
     door: Door::Sbin,
     // mount(8) looks for this name when fstab says `fuse.blockfuse`.
     links: &["mount.fuse.blockfuse"],
+    extras: &[
+        Extra::Unit("blockfuse@.service"),
+        Extra::Example("blockfuse.toml"),
+        Extra::Example("cron"),
+    ],
     debian: Debian {
-        test: &["e2fsprogs"],
+        // The machine for LVM, and every tool of docs/guides/backup-tools.md.
+        test: &[
+            "borgbackup",
+            "dmsetup",
+            "e2fsprogs",
+            "kmod",
+            "lvm2",
+            "qemu-utils",
+            "restic",
+            "rsync",
+            "thin-provisioning-tools",
+        ],
         demo: &["e2fsprogs"],
         bench: &[
             "gcc",
@@ -29,6 +48,9 @@ pub(super) const TOOL: Tool = Tool {
     },
     python: &["rdiff-backup==2.2.7"],
     demo: Some(demo),
+    bench: Some(bench::bench),
+    soak: Some(soak::soak),
+    vm_tests: true,
     ..Tool::named("blockfuse")
 };
 
@@ -60,7 +82,10 @@ fn demo(demo: &Demo) -> Result<()> {
     )?);
 
     let repository = sandbox.join("backup");
-    let backup = |time: u32| rdiff_backup(time, "backup", &[], &mountpoint, &repository);
+    let backup = |time: u32| {
+        let mut command = rdiff_backup(time, "backup", &[], &mountpoint, &repository)?;
+        shell::capture(&mut command).map(drop)
+    };
     let before = demo.step("note the checksums", || checksums(&mountpoint))?;
     demo.step("back up with rdiff-backup", || backup(FIRST))?;
     demo.step("change a file inside one disk", || {
@@ -93,7 +118,14 @@ fn demo(demo: &Demo) -> Result<()> {
         let restored = sandbox.join(format!("restored-{what}"));
         demo.step(&format!("restore the {what} backup and compare"), || {
             let at = time.to_string();
-            rdiff_backup(THIRD, "restore", &["--at", &at], &repository, &restored)?;
+            let options = ["--at", &at];
+            shell::capture(&mut rdiff_backup(
+                THIRD,
+                "restore",
+                &options,
+                &repository,
+                &restored,
+            )?)?;
             let found = checksums(&restored)?;
             ensure!(&found == wanted, "expected {wanted:?}, restored {found:?}");
             Ok(())
@@ -111,7 +143,13 @@ const FIRST: u32 = 1_700_000_000;
 const SECOND: u32 = FIRST + 86_400;
 const THIRD: u32 = SECOND + 86_400;
 
-fn rdiff_backup(now: u32, action: &str, options: &[&str], from: &Path, to: &Path) -> Result<()> {
+fn rdiff_backup(
+    now: u32,
+    action: &str,
+    options: &[&str],
+    from: &Path,
+    to: &Path,
+) -> Result<Command> {
     let mut command = Command::new(setup::python_tool("rdiff-backup")?);
     command.args([
         "--api-version",
@@ -120,7 +158,8 @@ fn rdiff_backup(now: u32, action: &str, options: &[&str], from: &Path, to: &Path
         &now.to_string(),
         action,
     ]);
-    shell::capture(command.args(options).arg(from).arg(to)).map(drop)
+    command.args(options).arg(from).arg(to);
+    Ok(command)
 }
 
 /// The modification time of a file in seconds since 1970.

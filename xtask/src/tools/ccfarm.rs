@@ -8,7 +8,7 @@ use std::path::Path;
 use anyhow::{Result, ensure};
 use nightshift_testkit::Sandbox;
 
-use super::{Debian, Tool};
+use super::{Debian, Extra, Tool};
 use crate::demo::{Demo, note};
 use network::{MENDED, Network};
 
@@ -23,6 +23,7 @@ const FARM: &[&str] = &[
 ];
 
 pub(super) const TOOL: Tool = Tool {
+    extras: &[Extra::Example("ccfarm.toml")],
     debian: Debian {
         test: &[
             "bubblewrap",
@@ -69,27 +70,25 @@ fn demo(demo: &Demo) -> Result<()> {
             network.node("10.77.0.3", MENDED)
         },
     )?;
-    let farm = farm_file(demo.sandbox(), &["stock", "mended"]);
-    demo.step(
-        "doctor: the stock node compiles for the wrong machine",
-        || {
-            let (code, report) = network.on_device(demo.binary(), &["doctor", "--farm", &farm])?;
-            note(&report);
-            ensure!(code == Some(1), "doctor ended with {code:?}, expected 1");
-            ensure!(
-                report.contains("ELF64 x86-64, wanted ELF32 arm"),
-                "doctor did not see it"
-            );
-            Ok(())
-        },
-    )?;
-    demo.step("doctor: the mended node alone passes", || {
-        let farm = farm_file(demo.sandbox(), &["mended"]);
+    let doctor = |nodes: &[&str], expected: i32| {
+        let farm = farm_file(demo.sandbox(), nodes);
         let (code, report) = network.on_device(demo.binary(), &["doctor", "--farm", &farm])?;
-        note(&report);
-        ensure!(code == Some(0), "doctor ended with {code:?}, expected 0");
-        Ok(())
-    })
+        ensure!(
+            code == Some(expected),
+            "doctor ended with {code:?}, expected {expected}:\n{report}"
+        );
+        Ok(report)
+    };
+    let report = demo.step("doctor finds the node that compiles for x86-64", || {
+        let report = doctor(&["stock", "mended"], 1)?;
+        let seen = report.contains("stock   gcc  wrong-target      ELF64 x86-64, wanted ELF32 arm");
+        ensure!(seen, "doctor says:\n{report}");
+        Ok(report)
+    })?;
+    note(&report);
+    let report = demo.step("doctor passes the mended node", || doctor(&["mended"], 0))?;
+    note(&report);
+    Ok(())
 }
 
 /// A farm of these nodes, in the order of their addresses; returns the file's name.

@@ -2,6 +2,8 @@
 
 mod blockfuse;
 mod ccfarm;
+mod pppmon;
+mod sparse;
 mod ups_invoices;
 
 use std::path::Path;
@@ -12,7 +14,7 @@ use crate::bench::Report;
 use crate::demo::Demo;
 
 /// Every tool, in alphabetical order.
-pub(crate) const ALL: &[Tool] = &[blockfuse::TOOL, ccfarm::TOOL, ups_invoices::TOOL];
+pub(crate) const ALL: &[Tool] = &[blockfuse::TOOL, ccfarm::TOOL, pppmon::TOOL, sparse::TOOL, ups_invoices::TOOL];
 
 /// What xtask must know about a tool.
 #[derive(Debug)]

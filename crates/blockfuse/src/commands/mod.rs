@@ -1,6 +1,7 @@
 //! One file per command.
 
 pub mod list;
+pub mod map;
 pub mod mount;
 pub mod refresh;
 pub mod status;

@@ -11,14 +11,17 @@ use nightshift_common::exit::Exit;
 use nightshift_common::lock::InstanceLock;
 use nightshift_common::signals::Signals;
 
+use crate::changes::store::Store;
 use crate::config::Settings;
 use crate::control::{Control, ControlSocket, SIGNALS, lock_path, warn_about, warn_about_lost};
 use crate::daemon::{self, Waiting};
 use crate::error::Error;
+use crate::extents::Holes;
 use crate::filesystem::BlockFilesystem;
 use crate::mount::{Mounted, Places, set_readahead};
 use crate::scan::Scanner;
 use crate::served::{Manner, Served};
+use crate::watch::Watch;
 
 /// Mounts, and returns when the mount answers, or with `foreground` when it has ended.
 pub fn run(settings: Settings) -> Result<Exit, Error> {
@@ -53,6 +56,12 @@ fn serve(
         move |source| Error::Prepare { what, source }
     };
     let signals = Signals::listen(SIGNALS).map_err(prepare("listen for signals"))?;
+    // Before the scan, so that nothing is missed in between.
+    let watch = settings
+        .watch
+        .then(|| Watch::start(&places.source, settings.scan.recursive))
+        .transpose()
+        .map_err(prepare("watch for devices"))?;
     let socket = ControlSocket::bind(&places.mountpoint).map_err(prepare("make the socket"))?;
     let manner = Manner {
         source: places.source.clone(),
@@ -62,6 +71,10 @@ fn serve(
         uid: settings.uid,
         gid: settings.gid,
         mode: settings.mode.bits(),
+        holes: settings.holes == Holes::Auto,
+        state: settings
+            .state
+            .unwrap_or_else(|| Store::default_path(&places.source, &places.mountpoint)),
     };
     let (served, plan, entries) =
         Served::new(manner, Scanner::default()).map_err(|source| Error::Source {
@@ -115,6 +128,7 @@ fn serve(
         notifier,
         mountpoint,
         mounted,
+        watch,
     }
     .run();
     drop(pidfile);

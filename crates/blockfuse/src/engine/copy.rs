@@ -3,11 +3,14 @@
 //! The bytes are never looked at here. A page that cannot be read (a bad sector, a device that
 //! shrank or was pulled) would be SIGBUS for whoever touches it in user space; the kernel, given
 //! the same address in a system call, answers EFAULT instead. Whether all pages of a range can be
-//! read is found out by asking the kernel to populate it.
+//! read is found out by asking the kernel to populate it, where it can be asked: on kernels before
+//! 6.9 the reply finds a bad page by itself. Its reader gets EIO all the same, only nobody counts it.
 
 use std::collections::VecDeque;
+use std::fs::File;
 use std::io;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use memmap2::{Advice, Mmap};
@@ -32,8 +35,8 @@ pub struct Reader {
     source: Source,
     size: AtomicU64,
     windows: Mutex<VecDeque<(u64, Arc<Mmap>)>>,
-    /// Cleared when the kernel turns out to be older than `MADV_POPULATE_READ` (5.14).
-    populate: AtomicBool,
+    /// Whether the kernel can be asked to populate a range.
+    populate: bool,
 }
 
 /// A range of a device, ready to be handed to a system call.
@@ -70,8 +73,26 @@ impl Reader {
             size: AtomicU64::new(source.size),
             source,
             windows: Mutex::new(VecDeque::with_capacity(KEPT)),
-            populate: AtomicBool::new(true),
+            populate: populate_gives_up(&rustix::system::uname().release().to_string_lossy()),
         }
+    }
+
+    /// The open device.
+    pub fn device(&self) -> &File {
+        &self.source.file
+    }
+
+    /// Where it was opened.
+    pub fn path(&self) -> &Path {
+        &self.source.path
+    }
+
+    /// Unmaps what no reply is using; it is mapped again when it is asked for.
+    pub fn forget_windows(&self) {
+        self.windows
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clear();
     }
 
     /// The size the file is exported with, in bytes.
@@ -140,20 +161,29 @@ impl Reader {
 
     /// Brings a range into memory, or tells that it cannot be.
     fn fault_in(&self, window: &Mmap, start: usize, len: usize) -> Result<(), Errno> {
-        while self.populate.load(Ordering::Relaxed) {
-            let Err(error) = window.advise_range(Advice::PopulateRead, start, len) else {
-                break;
-            };
+        if !self.populate {
+            return Ok(());
+        }
+        while let Err(error) = window.advise_range(Advice::PopulateRead, start, len) {
             match errno(&error) {
                 Errno::INTR | Errno::AGAIN => {}
-                // Before 5.14. The reply then finds a bad page by itself: its reader gets EIO all
-                // the same, only nobody counts it.
-                Errno::INVAL => self.populate.store(false, Ordering::Relaxed),
                 // EFAULT where a page cannot be read, EHWPOISON where the memory under it is bad.
                 _ => return Err(Errno::IO),
             }
         }
         Ok(())
+    }
+}
+
+/// Whether `MADV_POPULATE_READ` fails for a page that cannot be read. It came with Linux 5.14, but
+/// before 6.9 it tries such a page again for ever.
+fn populate_gives_up(release: &str) -> bool {
+    let mut numbers = release
+        .split(|c: char| !c.is_ascii_digit())
+        .map(str::parse::<u32>);
+    match (numbers.next(), numbers.next()) {
+        (Some(Ok(major)), Some(Ok(minor))) => (major, minor) >= (6, 9),
+        _ => false,
     }
 }
 
@@ -163,7 +193,6 @@ fn errno(error: &io::Error) -> Errno {
 
 #[cfg(test)]
 mod tests {
-    use std::fs::File;
     use std::io::{Read, Seek, SeekFrom};
     use std::os::unix::fs::FileExt;
 
@@ -196,6 +225,22 @@ mod tests {
         let mut bytes = Vec::new();
         sink.read_to_end(&mut bytes).unwrap();
         bytes
+    }
+
+    #[test]
+    fn old_kernels_are_not_asked_to_populate() {
+        for (release, expected) in [
+            ("6.1.176", false),
+            ("6.1.0-32-amd64", false),
+            ("6.8.12", false),
+            ("6.9.0-rc1", true),
+            ("6.18.44-fc-v657", true),
+            ("7.0", true),
+            ("5.14", false),
+            ("", false),
+        ] {
+            assert_eq!(populate_gives_up(release), expected, "{release}");
+        }
     }
 
     #[test]

@@ -6,10 +6,16 @@
 
 mod backup;
 mod bad_input;
+mod changed;
 mod daemon;
 mod exported;
 mod failing;
+mod kernel;
 mod listed;
 mod mounted;
 mod refreshed;
 mod source;
+mod tools;
+mod vm;
+mod volumes;
+mod watch;

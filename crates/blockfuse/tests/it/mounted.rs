@@ -35,6 +35,8 @@ impl Mounted {
         let guard = MountGuard::adopt(&mountpoint);
         blockfuse(["mount"])
             .args(options)
+            .arg("--state")
+            .arg(sandbox.join("state.json"))
             .args([source, &mountpoint])
             .run()
             .assert(0, "", any());

@@ -37,7 +37,7 @@ pub fn ask(farm: &Farm, via: &str, compiler: &str) -> Result<Reference, Error> {
 }
 
 /// The script that the device runs.
-pub fn script(farm: &Farm, compiler: &str) -> String {
+fn script(farm: &Farm, compiler: &str) -> String {
     let cflags = farm
         .target
         .cflags

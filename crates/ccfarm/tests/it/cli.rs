@@ -48,6 +48,15 @@ fn show_config_prints_every_value_with_its_origin() {
 }
 
 #[test]
+fn an_empty_farm_variable_is_an_error() {
+    ccfarm()
+        .arg("doctor")
+        .env("CCFARM_FARM", "")
+        .run()
+        .assert(2, "", has("--farm"));
+}
+
+#[test]
 fn a_missing_farm_file_names_the_way_out() {
     ccfarm()
         .args(["doctor", "--farm", "/nonexistent/farm.toml"])

@@ -1,0 +1,525 @@
+//! Carries out what a [`Bundle`] decides: its unit, its pppds, its records, its addresses.
+
+use std::collections::VecDeque;
+use std::io;
+use std::net::Ipv4Addr;
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use nightshift_common::escape::Escaped;
+use rustix::process::Signal;
+use tracing::{debug, error, info, warn};
+
+use crate::advert::{self, Advert};
+use crate::backoff::Jitter;
+use crate::bundle::{Action, Bundle, State};
+use crate::config::{BundleSettings, Remote};
+use crate::error::Error;
+use crate::exit_policy;
+use crate::link::{self, Link};
+use crate::link_kind;
+use crate::ncp::Ncp;
+use crate::net::Netlink;
+use crate::output::{self, Line};
+use crate::phantom::Resync;
+use crate::pppd::Process;
+use crate::seq::Width;
+use crate::tdb::{JoinLock, Tdb};
+use crate::unit::{self, Frame, Unit};
+
+/// What all bundles share.
+#[derive(Debug)]
+pub struct Shared {
+    /// For requests to the kernel.
+    pub netlink: Netlink,
+    /// The pppd to run.
+    pub pppd: PathBuf,
+    /// Its database.
+    pub database: PathBuf,
+    /// Process in whose name bundles are advertised.
+    pub owner: u32,
+}
+
+/// A bundle in keeper mode.
+#[derive(Debug)]
+pub struct Keeper {
+    settings: BundleSettings,
+    bundle: Bundle,
+    unit: Unit,
+    ifname: String,
+    ifindex: u32,
+    advert: Advert,
+    processes: Vec<Option<Process>>,
+    echo_losses: Vec<u64>,
+    /// Whether reading the unit may tell anything new; see [`Unit`].
+    watch_unit: bool,
+    resync: Option<(JoinLock, Resync)>,
+    routes_set: bool,
+    rate: report::Rate,
+    todo: VecDeque<Action>,
+}
+
+impl Keeper {
+    /// Takes over `kept`, the descriptor of an earlier supervisor, or makes a new interface.
+    pub fn new(
+        settings: BundleSettings,
+        kept: Option<OwnedFd>,
+        assigned: Option<Ipv4Addr>,
+        seed: u64,
+        shared: &mut Shared,
+    ) -> Result<Self, Error> {
+        let width = if settings.short_sequences {
+            Width::Short
+        } else {
+            Width::Long
+        };
+        let adopted = kept.map(|fd| Unit::adopt(fd, settings.mrru, width));
+        let unit = match adopted {
+            Some(Ok(unit)) => unit,
+            other => {
+                if let Some(Err(error)) = other {
+                    warn!(bundle = settings.name, %error, "cannot take over the interface");
+                }
+                Unit::create(settings.mrru, width).map_err(Error::NoPpp)?
+            }
+        };
+        let (ifindex, ifname) = network::set_up_interface(&unit, &settings, &mut shared.netlink)
+            .map_err(Error::system("set up the interface"))?;
+        let demand = match settings.remote {
+            Remote::Address(address) => Some(address),
+            Remote::Pool => assigned,
+            Remote::FromPeer => None,
+        };
+        let mut jitter = Jitter::new(seed);
+        let ncp = Ncp::new(&crate::ncp::Settings {
+            local: settings.local.unwrap_or(Ipv4Addr::UNSPECIFIED),
+            remote: demand,
+            interface_id: settings.ipv6.then(|| jitter.below(u64::MAX - 1) + 1),
+        });
+        let links = settings
+            .links
+            .iter()
+            .map(|link| Link::new(link.name.clone(), settings.timing))
+            .collect::<Vec<_>>();
+        let advert = Advert {
+            pid: shared.owner,
+            unit: unit.number(),
+            bundle: settings.name.clone(),
+            peer: if settings.require_auth {
+                settings.remote_name.clone().unwrap_or_default()
+            } else {
+                String::new()
+            },
+        };
+        Ok(Self {
+            processes: links.iter().map(|_| None).collect(),
+            echo_losses: vec![0; links.len()],
+            bundle: Bundle::new(links, ncp, settings.min_links, jitter),
+            settings,
+            unit,
+            ifname,
+            ifindex,
+            advert,
+            watch_unit: false,
+            resync: None,
+            routes_set: false,
+            rate: report::Rate::default(),
+            todo: VecDeque::new(),
+        })
+    }
+
+    /// Its configuration.
+    pub fn settings(&self) -> &BundleSettings {
+        &self.settings
+    }
+
+    /// Its state machine.
+    pub fn bundle(&self) -> &Bundle {
+        &self.bundle
+    }
+
+    /// Its unit, and whether to watch it.
+    pub fn unit(&self) -> Option<&Unit> {
+        self.watch_unit.then_some(&self.unit)
+    }
+
+    /// A copy of the interface's descriptor, for safekeeping.
+    pub fn descriptor(&self) -> io::Result<OwnedFd> {
+        self.unit.duplicate()
+    }
+
+    /// The running pppds, by link.
+    pub fn processes(&self) -> impl Iterator<Item = (usize, &Process)> {
+        self.processes
+            .iter()
+            .enumerate()
+            .filter_map(|(n, process)| Some((n, process.as_ref()?)))
+    }
+
+    /// Index of the interface.
+    pub fn ifindex(&self) -> u32 {
+        self.ifindex
+    }
+
+    /// Name of the interface.
+    pub fn ifname(&self) -> &str {
+        &self.ifname
+    }
+
+    /// Whether [`Keeper::tick`] wants to be called again at once.
+    pub fn is_busy(&self) -> bool {
+        self.resync.is_some()
+    }
+
+    /// Feeds a decision of the state machine in and carries out what follows.
+    pub fn decide(
+        &mut self,
+        decide: impl FnOnce(&mut Bundle) -> Vec<Action>,
+        shared: &mut Shared,
+        now: Duration,
+    ) {
+        let before = self.bundle.state();
+        let actions = decide(&mut self.bundle);
+        self.todo.extend(actions);
+        while let Some(action) = self.todo.pop_front() {
+            self.perform(action, shared, now);
+        }
+        let after = self.bundle.state();
+        if before != after {
+            info!(
+                bundle = self.settings.name,
+                "{} -> {}",
+                before.text(),
+                after.text()
+            );
+        }
+    }
+
+    /// Time has passed, or a resynchronisation is under way.
+    pub fn tick(&mut self, shared: &mut Shared, now: Duration) {
+        if let Some((lock, mut resync)) = self.resync.take() {
+            match resync.step(&self.unit, &mut shared.netlink) {
+                Ok(None) => self.resync = Some((lock, resync)),
+                result => {
+                    drop(lock);
+                    self.resync_done(result, shared, now);
+                }
+            }
+        }
+        if self
+            .bundle
+            .deadline()
+            .is_some_and(|deadline| deadline <= now)
+        {
+            self.decide(|bundle| bundle.tick(now), shared, now);
+        }
+    }
+
+    fn resync_done(
+        &mut self,
+        result: io::Result<Option<crate::phantom::Report>>,
+        shared: &mut Shared,
+        now: Duration,
+    ) {
+        match result {
+            Ok(report) => {
+                let report = report.unwrap_or_default();
+                debug!(bundle = self.settings.name, ?report, "resynchronised");
+                self.decide(|bundle| bundle.resynced(report, now), shared, now);
+            }
+            Err(error) => {
+                warn!(bundle = self.settings.name, %error, "cannot resynchronise, will try again");
+                self.decide(|bundle| bundle.resync_failed(false, now), shared, now);
+            }
+        }
+    }
+
+    /// The unit is readable.
+    pub fn read_unit(&mut self, shared: &mut Shared, now: Duration) {
+        // As many frames as may wait in the kernel, so that others get their turn.
+        for _ in 0..32 {
+            match self.unit.read() {
+                Ok(Frame::Data(frame)) => {
+                    self.decide(|bundle| bundle.frame(&frame, now), shared, now);
+                }
+                Ok(Frame::Nothing) => return,
+                Ok(Frame::NoChannels) => {
+                    self.watch_unit = false;
+                    self.decide(|bundle| bundle.unit_empty(now), shared, now);
+                    return;
+                }
+                Err(error) => {
+                    error!(bundle = self.settings.name, %error, "cannot read the interface");
+                    self.watch_unit = false;
+                    return;
+                }
+            }
+        }
+    }
+
+    /// A pppd has printed something or ended.
+    pub fn read_process(&mut self, index: usize, shared: &mut Shared, now: Duration) {
+        let Some(process) = &mut self.processes[index] else {
+            return;
+        };
+        let mut lines = Vec::new();
+        process.read_lines(|line| lines.push(line.to_vec()));
+        let exit = process.ended();
+        if exit.is_some() {
+            // What it printed between the first read and its end.
+            process.read_lines(|line| lines.push(line.to_vec()));
+            self.processes[index] = None;
+        }
+        for line in lines {
+            let name = &self.settings.links[index].name;
+            debug!(
+                bundle = self.settings.name,
+                link = name,
+                "pppd: {}",
+                Escaped::text(&line)
+            );
+            if output::parse(&line) == Some(Line::EchoLost) && line.starts_with(b"No response") {
+                self.echo_losses[index] += 1;
+            }
+            if output::parse(&line) == Some(Line::Attached) {
+                self.watch_unit = true;
+            }
+            self.decide(|bundle| bundle.link_line(index, &line, now), shared, now);
+        }
+        if let Some(exit) = exit {
+            let name = &self.settings.links[index].name;
+            let text = exit_policy::describe(exit);
+            info!(
+                bundle = self.settings.name,
+                link = name,
+                "pppd ended: {text}"
+            );
+            self.decide(|bundle| bundle.link_exited(index, exit, now), shared, now);
+        }
+    }
+
+    fn perform(&mut self, action: Action, shared: &mut Shared, now: Duration) {
+        match action {
+            Action::Link(index, action) => self.perform_link(index, action, shared, now),
+            Action::Send(frame) => {
+                if let Err(error) = self.unit.write(&frame) {
+                    debug!(bundle = self.settings.name, %error, "a control frame was not sent");
+                }
+            }
+            Action::Resync => self.begin_resync(shared, now),
+            Action::Addresses(agreed) => self.set_addresses(agreed, shared),
+            Action::InterfaceId(id) => {
+                if let Err(error) = shared.netlink.add_link_local(self.ifindex, id) {
+                    warn!(bundle = self.settings.name, %error, "cannot set the IPv6 address");
+                }
+            }
+            Action::NetworkUp => {
+                if !std::mem::replace(&mut self.routes_set, true) {
+                    self.put_routes(shared);
+                }
+                self.run_hook("up", self.settings.up.as_deref());
+            }
+            Action::NetworkDown => self.run_hook("down", self.settings.down.as_deref()),
+            Action::Alarm(text) => warn!(bundle = self.settings.name, "{text}"),
+            Action::ExplainMismatch(index) => self.explain_mismatch(index, shared),
+            Action::Sample => {
+                let found = shared.netlink.interface_at(self.ifindex).ok().flatten();
+                if let Some(found) = found {
+                    self.rate.update(found.bytes, now);
+                    let (received, dropped) = found.packets;
+                    let actions = self.bundle.counters(received, dropped, now);
+                    self.todo.extend(actions);
+                }
+            }
+        }
+    }
+
+    fn perform_link(
+        &mut self,
+        index: usize,
+        action: link::Action,
+        shared: &mut Shared,
+        now: Duration,
+    ) {
+        let link = &self.settings.links[index];
+        match action {
+            link::Action::Spawn => {
+                let arguments = link_kind::pppd_arguments(&self.settings, link);
+                let spawned = self
+                    .publish(shared)
+                    .map_err(|error| nightshift_common::error::chain(&error))
+                    .and_then(|()| {
+                        Process::spawn(&shared.pppd, &arguments)
+                            .map_err(|error| format!("cannot start pppd: {error}"))
+                    });
+                match spawned {
+                    Ok(process) => {
+                        let pid = process.pid();
+                        debug!(
+                            bundle = self.settings.name,
+                            link = link.name,
+                            pid,
+                            "pppd started"
+                        );
+                        self.processes[index] = Some(process);
+                    }
+                    Err(reason) => {
+                        warn!(bundle = self.settings.name, link = link.name, "{reason}");
+                        let actions = self.bundle.spawn_failed(index, reason, now);
+                        self.todo.extend(actions);
+                    }
+                }
+            }
+            link::Action::Terminate | link::Action::Kill => {
+                let signal = if action == link::Action::Kill {
+                    Signal::KILL
+                } else {
+                    Signal::TERM
+                };
+                if let Some(process) = &self.processes[index] {
+                    process.signal(signal);
+                }
+            }
+            link::Action::Detach => {
+                if let Some(terminal) = link.kind.terminal() {
+                    match unit::detach_terminal(terminal) {
+                        Ok(true) => {
+                            debug!(
+                                bundle = self.settings.name,
+                                link = link.name,
+                                "channel detached"
+                            );
+                        }
+                        Ok(false) => {}
+                        Err(error) => {
+                            debug!(bundle = self.settings.name, link = link.name, %error, "cannot detach");
+                        }
+                    }
+                }
+            }
+            link::Action::LoadModules => {
+                let result = Command::new("modprobe")
+                    .args(["-a", "ppp_generic", "ppp_async", "ppp_synctty"])
+                    .stdin(Stdio::null())
+                    .stdout(Stdio::null())
+                    .stderr(Stdio::null())
+                    .status();
+                warn!(
+                    bundle = self.settings.name,
+                    ?result,
+                    "no PPP in the kernel; ran modprobe"
+                );
+            }
+        }
+    }
+
+    fn publish(&self, shared: &Shared) -> Result<(), crate::tdb::TdbError> {
+        if let Some(directory) = shared.database.parent() {
+            // Opening the database reports what is wrong with its directory.
+            let _ = std::fs::create_dir_all(directory);
+        }
+        self.advert.publish(&Tdb::open(&shared.database)?).map(drop)
+    }
+
+    fn begin_resync(&mut self, shared: &mut Shared, now: Duration) {
+        let lock = match Tdb::open(&shared.database).and_then(Tdb::lock_joins) {
+            Ok(lock) => lock,
+            Err(error) => {
+                let text = nightshift_common::error::chain(&error);
+                warn!(
+                    bundle = self.settings.name,
+                    "cannot resynchronise, will try again: {text}"
+                );
+                let actions = self.bundle.resync_failed(false, now);
+                self.todo.extend(actions);
+                return;
+            }
+        };
+        if !self.is_empty() {
+            // A channel that a killed pppd left behind.
+            for link in &self.settings.links {
+                if let Some(terminal) = link.kind.terminal() {
+                    let _ = unit::detach_terminal(terminal);
+                }
+            }
+        }
+        if !self.is_empty() {
+            drop(lock);
+            self.watch_unit = true;
+            let actions = self.bundle.resync_failed(true, now);
+            self.todo.extend(actions);
+            return;
+        }
+        let width = if self.settings.short_sequences {
+            Width::Short
+        } else {
+            Width::Long
+        };
+        match Resync::begin(&self.unit, width) {
+            Ok(resync) => self.resync = Some((lock, resync)),
+            Err(error) => {
+                drop(lock);
+                self.resync_done(Err(error), shared, now);
+                return;
+            }
+        }
+        self.tick(shared, now); // all is done now, unless fragments must be burnt
+    }
+
+    fn is_empty(&self) -> bool {
+        for _ in 0..64 {
+            match self.unit.read() {
+                Ok(Frame::NoChannels) => return true,
+                Ok(Frame::Data(_)) => {}
+                Ok(Frame::Nothing) | Err(_) => return false,
+            }
+        }
+        false
+    }
+
+    fn explain_mismatch(&self, index: usize, shared: &Shared) {
+        let wanted = self.processes[index].as_ref().and_then(|process| {
+            let tdb = Tdb::open(&shared.database).ok()?;
+            advert::wanted_key(&tdb, process.pid()).ok()?
+        });
+        let advertised = String::from_utf8_lossy(&self.advert.key()).into_owned();
+        let link = &self.settings.links[index].name;
+        let database = shared.database.display().to_string();
+        let bundle = &self.settings.name;
+        if let Some(wanted) = wanted {
+            error!(
+                bundle,
+                link,
+                "key-mismatch: pppd looked for {wanted}, we advertise {advertised} in {database}"
+            );
+        } else {
+            error!(
+                bundle,
+                link,
+                "key-mismatch: pppd does not use the database {database}, where we advertise \
+                 {advertised}; set `database` in [defaults] to the one it uses"
+            );
+        }
+    }
+
+    /// Tells every pppd to end. True when none is left.
+    pub fn stop(&mut self, shared: &mut Shared, now: Duration) -> bool {
+        if self.bundle.state() != State::Down {
+            self.decide(|bundle| bundle.stop(now), shared, now);
+        }
+        self.processes.iter().all(Option::is_none)
+    }
+
+    /// Removes what pppd would find in its database.
+    pub fn withdraw(&self, shared: &Shared) {
+        let result = Tdb::open(&shared.database).and_then(|tdb| self.advert.withdraw(&tdb));
+        if let Err(error) = result {
+            debug!(bundle = self.settings.name, %error, "cannot withdraw the records");
+        }
+    }
+}
+
+mod network;
+mod report;

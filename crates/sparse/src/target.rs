@@ -1,0 +1,553 @@
+//! Where output goes: a new file that replaces the old one only when it is complete, a block
+//! device on which zeros are really written, or standard output.
+
+use crate::attributes::Attributes;
+use crate::device::{Device, TargetZero};
+use crate::error::Error;
+use crate::extent::extents;
+use crate::reader::{Input, Kind, STREAM, read_at};
+use crate::size::HoleSize;
+use crate::zero;
+use rustix::fs::{AtFlags, CWD, FallocateFlags, FileType, Mode, OFlags};
+use rustix::io::Errno;
+use std::fs::File;
+use std::io::{self, Write};
+use std::ops::Range;
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+/// How to treat the target.
+#[derive(Debug, Clone, Copy)]
+pub struct TargetOptions {
+    /// How zeros get onto a block device.
+    pub zero: TargetZero,
+    /// Write to a device that is mounted or otherwise claimed.
+    pub force_device: bool,
+    /// Reserve space where the input had allocated zeros.
+    pub preserve_holes: bool,
+    /// Zeros are left out in blocks of this size.
+    pub hole: HoleSize,
+}
+
+impl Default for TargetOptions {
+    fn default() -> Self {
+        Self {
+            zero: TargetZero::Zeroout,
+            force_device: false,
+            preserve_holes: false,
+            hole: HoleSize::DEFAULT,
+        }
+    }
+}
+
+/// An output under construction.
+#[derive(Debug)]
+pub struct Target {
+    path: PathBuf,
+    options: TargetOptions,
+    place: Place,
+    written: AtomicU64,
+    zeroed: AtomicU64,
+}
+
+#[derive(Debug)]
+enum Place {
+    File(NewFile),
+    Device(Device),
+    /// Collected in a nameless file, then poured out.
+    Stream(File),
+}
+
+/// On a device, zeros shorter than this are written along with their surroundings: one longer
+/// write costs less than two writes and an ioctl.
+const SHORT_ZEROS: usize = 64 << 10;
+
+impl Target {
+    /// Prepares the output at `path` for `len` bytes (if known): a device is claimed and its
+    /// size compared before anything is written.
+    ///
+    /// `inputs` are refused as output. Output to `-` collects in `tmp_dir` first.
+    pub fn open(
+        path: &Path,
+        len: Option<u64>,
+        inputs: &[&Input],
+        options: TargetOptions,
+        tmp_dir: &Path,
+    ) -> Result<Self, Error> {
+        let place = if path.as_os_str() == STREAM {
+            Place::Stream(nameless(tmp_dir).map_err(Error::io("create a file in", tmp_dir))?)
+        } else {
+            match std::fs::metadata(path) {
+                Ok(found) => {
+                    refuse_inputs(path, &found, inputs)?;
+                    let mode = FileType::from_raw_mode(found.mode());
+                    match mode {
+                        FileType::BlockDevice => Place::Device(Device::claim(
+                            path,
+                            len,
+                            options.zero,
+                            options.force_device,
+                        )?),
+                        FileType::RegularFile => Place::File(NewFile::beside(path)?),
+                        FileType::Directory => {
+                            let reason = "is a directory, name a file in it".to_owned();
+                            return Err(Error::Usage {
+                                path: path.to_owned(),
+                                reason,
+                            });
+                        }
+                        _ => {
+                            let reason = "is neither a file nor a block device".to_owned();
+                            return Err(Error::Usage {
+                                path: path.to_owned(),
+                                reason,
+                            });
+                        }
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    Place::File(NewFile::beside(path)?)
+                }
+                Err(error) => return Err(Error::io("inspect", path)(error)),
+            }
+        };
+        Ok(Self {
+            path: path.to_owned(),
+            options,
+            place,
+            written: AtomicU64::new(0),
+            zeroed: AtomicU64::new(0),
+        })
+    }
+
+    /// A file without a name in `dir`, for an intermediate result.
+    pub(crate) fn nameless(dir: &Path) -> Result<Self, Error> {
+        let file = nameless(dir).map_err(Error::io("create a file in", dir))?;
+        Ok(Self {
+            path: dir.to_owned(),
+            options: TargetOptions::default(),
+            place: Place::Stream(file),
+            written: AtomicU64::new(0),
+            zeroed: AtomicU64::new(0),
+        })
+    }
+
+    /// The intermediate result, `len` bytes, as the input of the next step.
+    pub(crate) fn into_input(self, len: u64) -> Result<Input, Error> {
+        self.reader(len)
+    }
+
+    /// What has been written so far, for reading back; a file has `len` bytes from now on.
+    pub(crate) fn reader(&self, len: u64) -> Result<Input, Error> {
+        if !self.is_device() {
+            self.file()
+                .set_len(len)
+                .map_err(Error::io("extend", &self.path))?;
+        }
+        let again = self
+            .file()
+            .try_clone()
+            .map_err(Error::io("open", &self.path))?;
+        Input::of(again, &self.path)
+    }
+
+    /// Where the output goes.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Whether zeros must be put there because the place may hold other bytes.
+    pub fn is_device(&self) -> bool {
+        matches!(self.place, Place::Device(_))
+    }
+
+    /// Bytes written, zeros that were left out not counted.
+    pub fn written(&self) -> u64 {
+        self.written.load(Ordering::Relaxed)
+    }
+
+    /// Bytes of a device made zero without writing them.
+    pub fn zeroed(&self) -> u64 {
+        self.zeroed.load(Ordering::Relaxed)
+    }
+
+    /// The longest possible output, if the place has an end.
+    pub fn capacity(&self) -> Option<u64> {
+        match &self.place {
+            Place::Device(device) => Some(device.len()),
+            _ => None,
+        }
+    }
+
+    /// The descriptor, for reading back and for cloning onto.
+    pub(crate) fn file(&self) -> &File {
+        match &self.place {
+            Place::File(new) => &new.file,
+            Place::Device(device) => device.file(),
+            Place::Stream(file) => file,
+        }
+    }
+
+    /// Writes what is not zero of `data` at offset `at`, from any thread, and returns the runs
+    /// of zeros for [`Gaps`].
+    pub fn put(&self, at: u64, data: &[u8]) -> Result<Vec<Range<u64>>, Error> {
+        let keep = if self.is_device() { SHORT_ZEROS } else { 0 };
+        let mut zeros = Vec::new();
+        let mut pending = 0..0;
+        for run in zero::runs(data, at, self.options.hole.get()) {
+            if run.zero && run.range.len() >= keep {
+                self.write(at, data, &pending)?;
+                zeros.push(at + run.range.start as u64..at + run.range.end as u64);
+                pending = run.range.end..run.range.end;
+            } else {
+                pending.end = run.range.end;
+            }
+        }
+        self.write(at, data, &pending)?;
+        Ok(zeros)
+    }
+
+    fn write(&self, at: u64, data: &[u8], part: &Range<usize>) -> Result<(), Error> {
+        if part.is_empty() {
+            return Ok(());
+        }
+        let at = at + part.start as u64;
+        if let Some(limit) = self.capacity()
+            && at + part.len() as u64 > limit
+        {
+            return Err(Error::device_full(&self.path, limit));
+        }
+        let result = self.file().write_all_at(&data[part.clone()], at);
+        result.map_err(Error::at("write", &self.path, at))?;
+        self.written.fetch_add(part.len() as u64, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Completes the output at `len` bytes: everything is on disk when this returns, and only
+    /// then does a file appear under its name.
+    pub fn finish(self, len: u64, attributes: &Attributes) -> Result<(), Error> {
+        match self.place {
+            Place::File(new) => new.publish(&self.path, len, attributes),
+            Place::Device(device) => device
+                .file()
+                .sync_all()
+                .map_err(Error::io("flush", &self.path)),
+            Place::Stream(file) => {
+                file.set_len(len).map_err(Error::io("extend", &self.path))?;
+                pour(&file, len, &self.path)
+            }
+        }
+    }
+
+    /// Ends without a result. Nothing is left of a new file; what has been written to a device
+    /// cannot be taken back, and this says so.
+    pub fn abandon(self) {
+        if self.is_device() && self.written() + self.zeroed() > 0 {
+            tracing::warn!(
+                device = %self.path.display(),
+                written = self.written(),
+                "the device has been partly written"
+            );
+        }
+    }
+}
+
+/// Collects runs of zeros and holes in order, merges neighbours and hands them to the target.
+#[derive(Debug)]
+pub struct Gaps<'t> {
+    target: &'t Target,
+    pending: Range<u64>,
+}
+
+impl<'t> Gaps<'t> {
+    /// Gaps of this target.
+    pub fn new(target: &'t Target) -> Self {
+        Self {
+            target,
+            pending: 0..0,
+        }
+    }
+
+    /// A hole of the input: zeros that were never stored.
+    pub fn hole(&mut self, range: Range<u64>) -> Result<(), Error> {
+        if self.target.is_device() {
+            self.add(range)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Zeros of the input that were stored.
+    pub fn zeros(&mut self, range: Range<u64>) -> Result<(), Error> {
+        if self.target.is_device() || self.target.options.preserve_holes {
+            self.add(range)
+        } else {
+            Ok(())
+        }
+    }
+
+    fn add(&mut self, range: Range<u64>) -> Result<(), Error> {
+        if self.pending.end == range.start {
+            self.pending.end = range.end;
+            return Ok(());
+        }
+        self.flush()?;
+        self.pending = range;
+        Ok(())
+    }
+
+    /// Hands over what is still pending; call it at the end.
+    pub fn flush(&mut self) -> Result<(), Error> {
+        let range = std::mem::replace(&mut self.pending, 0..0);
+        if range.is_empty() {
+            return Ok(());
+        }
+        match &self.target.place {
+            Place::Device(device) => {
+                let written = device.zero(&range)?;
+                self.target.written.fetch_add(written, Ordering::Relaxed);
+                let zeroed = (range.end - range.start).saturating_sub(written);
+                self.target.zeroed.fetch_add(zeroed, Ordering::Relaxed);
+                Ok(())
+            }
+            Place::File(NewFile { file, .. }) | Place::Stream(file) => {
+                let len = range.end - range.start;
+                let reserve =
+                    rustix::fs::fallocate(file, FallocateFlags::KEEP_SIZE, range.start, len);
+                reserve.map_err(Error::at(
+                    "reserve space in",
+                    &self.target.path,
+                    range.start,
+                ))
+            }
+        }
+    }
+}
+
+fn refuse_inputs(path: &Path, found: &std::fs::Metadata, inputs: &[&Input]) -> Result<(), Error> {
+    for input in inputs {
+        let stat = input.stat();
+        let same = match input.kind() {
+            Kind::Device => {
+                FileType::from_raw_mode(found.mode()) == FileType::BlockDevice
+                    && found.rdev() == stat.st_rdev
+            }
+            Kind::Regular => (found.dev(), found.ino()) == (stat.st_dev, stat.st_ino),
+            Kind::Stream => false,
+        };
+        if same {
+            return Err(Error::SameFile {
+                path: path.to_owned(),
+            });
+        }
+    }
+    Ok(())
+}
+
+/// A file without a name yet, in the directory where it will appear.
+#[derive(Debug)]
+struct NewFile {
+    file: File,
+    /// Where it will appear, symbolic links followed.
+    destination: PathBuf,
+    /// Its name for now, on file systems that cannot hold nameless files.
+    temporary: Option<Temporary>,
+}
+
+/// A temporary name, removed unless it is renamed.
+#[derive(Debug)]
+struct Temporary(PathBuf);
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        if let Err(error) = std::fs::remove_file(&self.0)
+            && error.kind() != io::ErrorKind::NotFound
+        {
+            tracing::warn!(path = %self.0.display(), %error, "temporary file left behind");
+        }
+    }
+}
+
+/// Directory a path lies in.
+fn parent(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
+}
+
+/// A name in `dir` that nobody else uses.
+fn temporary_name(dir: &Path) -> PathBuf {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let number = COUNT.fetch_add(1, Ordering::Relaxed);
+    dir.join(format!(".sparseimg-{}-{number}.tmp", std::process::id()))
+}
+
+/// A file in `dir` that vanishes with its descriptor, even after kill -9.
+fn nameless(dir: &Path) -> Result<File, Errno> {
+    let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
+    // Nobody can open it before it has a name; the mode is for those that get no other.
+    rustix::fs::open(dir, flags, Mode::from_raw_mode(0o666)).map(File::from)
+}
+
+impl NewFile {
+    fn beside(path: &Path) -> Result<Self, Error> {
+        // Follow a link, so that the file it names is replaced and not the link.
+        let destination = std::fs::canonicalize(path).unwrap_or_else(|_new| path.to_owned());
+        let dir = parent(&destination);
+        match nameless(dir) {
+            Ok(file) => Ok(Self {
+                file,
+                destination,
+                temporary: None,
+            }),
+            Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::INVAL) => {
+                let name = temporary_name(dir);
+                let file = File::options()
+                    .read(true)
+                    .write(true)
+                    .create_new(true)
+                    .open(&name);
+                let file = file.map_err(Error::io("create", &name))?;
+                Ok(Self {
+                    file,
+                    destination,
+                    temporary: Some(Temporary(name)),
+                })
+            }
+            Err(error) => Err(Error::io("create a file in", dir)(error)),
+        }
+    }
+
+    fn publish(self, path: &Path, len: u64, attributes: &Attributes) -> Result<(), Error> {
+        self.file
+            .set_len(len)
+            .map_err(Error::io("set the length of", path))?;
+        attributes.apply(&self.file, path)?;
+        self.file.sync_all().map_err(Error::io("flush", path))?;
+        let dir = parent(&self.destination);
+        let temporary = match self.temporary {
+            Some(temporary) => temporary,
+            // linkat cannot replace a file, so it gets a temporary name and is then renamed.
+            None => {
+                let name = temporary_name(dir);
+                let proc = format!("/proc/self/fd/{}", self.file.as_raw_fd());
+                rustix::fs::linkat(CWD, proc, CWD, &name, AtFlags::SYMLINK_FOLLOW)
+                    .map_err(Error::io("create", &name))?;
+                Temporary(name)
+            }
+        };
+        std::fs::rename(&temporary.0, &self.destination).map_err(Error::io("replace", path))?;
+        let synced = File::open(dir).and_then(|dir| dir.sync_all());
+        synced.map_err(Error::io("flush directory", dir))
+    }
+}
+
+/// Writes a finished file to standard output, zeros included.
+fn pour(file: &File, len: u64, path: &Path) -> Result<(), Error> {
+    let mut out = io::stdout().lock();
+    let mut buffer = vec![0; 1 << 20];
+    let zeros = vec![0; 1 << 20];
+    let failed = |offset, error: io::Error| match error.kind() {
+        // Whoever reads has had enough.
+        io::ErrorKind::BrokenPipe => Ok(()),
+        _ => Err(Error::at("write", path, offset)(error)),
+    };
+    for extent in extents(file, 0..len) {
+        let mut at = extent.range.start;
+        while at < extent.range.end {
+            let step = usize::try_from((extent.range.end - at).min(1 << 20)).unwrap_or(0);
+            let piece = if extent.hole {
+                &zeros[..step]
+            } else {
+                read_at(file, &mut buffer[..step], at).map_err(Error::at("read", path, at))?;
+                &buffer[..step]
+            };
+            if let Err(error) = out.write_all(piece) {
+                return failed(at, error);
+            }
+            at += step as u64;
+        }
+    }
+    out.flush().or_else(|error| failed(len, error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn open(path: &Path) -> Result<Target, Error> {
+        Target::open(path, None, &[], TargetOptions::default(), Path::new("/tmp"))
+    }
+
+    #[test]
+    fn nothing_appears_before_the_end_and_nothing_is_left_of_a_failure() {
+        let dir = tempfile::tempdir().expect("directory");
+        let path = dir.path().join("out");
+        let target = open(&path).expect("open");
+        target.put(0, b"new").expect("put");
+        assert!(!path.exists());
+        target.abandon();
+        assert_eq!(std::fs::read_dir(dir.path()).expect("list").count(), 0);
+        let target = open(&path).expect("open");
+        target.put(0, b"new").expect("put");
+        target.finish(3, &Attributes::default()).expect("finish");
+        assert_eq!(std::fs::read(&path).expect("read"), b"new");
+        assert_eq!(std::fs::read_dir(dir.path()).expect("list").count(), 1);
+    }
+
+    #[test]
+    fn zeros_are_left_out_and_the_trailing_hole_costs_nothing() {
+        let dir = tempfile::tempdir().expect("directory");
+        let path = dir.path().join("out");
+        let target = open(&path).expect("open");
+        let mut data = vec![0_u8; 1 << 20];
+        data[300_000] = 1;
+        let zeros = target.put(0, &data).expect("put");
+        let page = 300_000 / 4096 * 4096;
+        assert_eq!(zeros, [0..page, page + 4096..1 << 20]);
+        assert_eq!(target.written(), 4096);
+        target
+            .finish(1 << 30, &Attributes::default())
+            .expect("finish");
+        let found = std::fs::metadata(&path).expect("metadata");
+        assert_eq!(found.len(), 1 << 30);
+        assert!(
+            found.blocks() * 512 <= 64 << 10,
+            "{} blocks",
+            found.blocks()
+        );
+    }
+
+    #[test]
+    fn a_link_stays_and_the_file_it_names_is_replaced() {
+        let dir = tempfile::tempdir().expect("directory");
+        let (file, link) = (dir.path().join("file"), dir.path().join("link"));
+        File::create(&file).expect("create");
+        std::os::unix::fs::symlink("file", &link).expect("link");
+        let target = open(&link).expect("open");
+        target.put(0, b"x").expect("put");
+        target.finish(1, &Attributes::default()).expect("finish");
+        assert!(link.is_symlink());
+        assert_eq!(std::fs::read(&file).expect("read"), b"x");
+    }
+
+    #[test]
+    fn an_input_is_refused_as_output_under_any_name() {
+        let dir = tempfile::tempdir().expect("directory");
+        let (file, other) = (dir.path().join("file"), dir.path().join("other"));
+        File::create(&file).expect("create");
+        std::fs::hard_link(&file, &other).expect("link");
+        let input = Input::open(&file).expect("open");
+        let refused = Target::open(
+            &other,
+            None,
+            &[&input],
+            TargetOptions::default(),
+            dir.path(),
+        );
+        assert!(matches!(refused, Err(Error::SameFile { .. })));
+    }
+}

@@ -1,0 +1,70 @@
+//! Digging holes in place.
+
+use crate::support::{allocated, noise, run};
+use nightshift_testkit::{Sandbox, any, has, has_all};
+use std::fs::File;
+use std::os::unix::fs::MetadataExt;
+
+fn image() -> Vec<u8> {
+    [
+        noise(1, 100_000),
+        vec![0; 1 << 20],
+        noise(2, 5000),
+        vec![0; 500_000],
+    ]
+    .concat()
+}
+
+#[test]
+fn a_dug_file_reads_the_same_and_takes_less() {
+    let sandbox = Sandbox::new();
+    let a = sandbox.file("a", image());
+    let before = allocated(&a);
+    run(&sandbox, "dig -n a").assert(0, has("would free"), "");
+    assert_eq!(allocated(&a), before);
+    run(&sandbox, "dig a").assert(0, has("freed"), "");
+    assert_eq!(sandbox.read("a"), image());
+    assert!(allocated(&a) < 130_000, "{}", allocated(&a));
+    crate::support::reference(&sandbox, "cp --sparse=always a b");
+    let (ours, theirs) = (allocated(&a), allocated(&sandbox.join("b")));
+    assert!(ours <= theirs + theirs / 100, "ours {ours}, cp's {theirs}");
+}
+
+#[test]
+fn times_are_kept_on_request() {
+    let sandbox = Sandbox::new();
+    for (flags, kept) in [("--preserve", true), ("", false)] {
+        let a = sandbox.file("a", image());
+        crate::support::reference(&sandbox, "touch -d 2020-02-02T02:02:02Z a");
+        let before = a.metadata().unwrap().mtime();
+        run(&sandbox, &format!("dig {flags} a")).success();
+        assert_eq!(a.metadata().unwrap().mtime() == before, kept, "{flags}");
+    }
+}
+
+#[test]
+fn a_file_in_use_is_refused_unless_forced_and_the_others_go_on() {
+    let sandbox = Sandbox::new();
+    let a = sandbox.file("a", image());
+    sandbox.file("b", image());
+    let open = File::open(&a).unwrap();
+    run(&sandbox, "dig a").assert(75, "", has_all(["in use", "hint: --force"]));
+    run(&sandbox, "dig a b").assert(4, has("b: freed"), has("a is in use"));
+    run(&sandbox, "--json dig a missing").assert(any_failure(), has("\"kind\":\"busy\""), any());
+    run(&sandbox, "dig --force a").assert(0, has("freed"), "");
+    drop(open);
+    assert_eq!(sandbox.read("a"), image());
+}
+
+/// All files failed; the code is that of the last.
+fn any_failure() -> i32 {
+    3
+}
+
+#[test]
+fn only_regular_files_can_be_dug() {
+    let sandbox = Sandbox::new();
+    sandbox.dir("dir");
+    run(&sandbox, "dig dir").assert(2, "", has("is a directory"));
+    run(&sandbox, "dig /dev/null").assert(2, "", has("not a regular file"));
+}

@@ -1,0 +1,130 @@
+//! pppmon: multilink PPP that outlives its lines. Everything happens in the test machine.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::Stdio;
+
+use anyhow::{Context, Result, bail, ensure};
+use serde_json::Value;
+
+use super::{Debian, Door, Extra, Tool};
+use crate::bench::Report;
+use crate::demo::{Demo, note};
+use crate::{shell, vm, workspace};
+
+const PACKAGES: &[&str] = &["iproute2", "kmod", "ppp", "tdb-tools"];
+const MACHINE: &[&str] = &[
+    "busybox-static",
+    "iproute2",
+    "kmod",
+    "ppp",
+    "user-mode-linux",
+];
+
+pub(super) const TOOL: Tool = Tool {
+    door: Door::Sbin,
+    extras: &[
+        Extra::Unit("pppmon.service"),
+        Extra::Example("pppmon.toml.example"),
+    ],
+    debian: Debian {
+        test: PACKAGES,
+        demo: MACHINE,
+        bench: MACHINE,
+    },
+    demo: Some(demo),
+    bench: Some(bench),
+    vm_tests: true,
+    ..Tool::named("pppmon")
+};
+
+/// Two hosts, two lines; all are pulled out and plugged in again under a TCP stream.
+fn demo(demo: &Demo) -> Result<()> {
+    let program = demo.step("build the scenario", scenarios)?;
+    let output = demo.step("pull all lines of a bundle and plug them in", || {
+        in_machine(
+            &program,
+            "vm::comparison::a_bundle_loses_all_its_lines_and_gets_them_back",
+            None,
+        )
+    })?;
+    let story = output
+        .lines()
+        .filter(|line| !line.starts_with("test result") && !line.starts_with("running"));
+    note(&story.collect::<Vec<_>>().join("\n"));
+    Ok(())
+}
+
+/// How long packets stop, beside the ways people run pppd without a supervisor.
+fn bench(report: &mut Report) -> Result<()> {
+    const ROUNDS: &str = "5";
+    report.peer(shell::version("pppd", "--version")?);
+    let program = scenarios()?;
+    let output = in_machine(&program, "vm::comparison::the_table", Some(ROUNDS))?;
+    let rows: Vec<Vec<String>> = output
+        .lines()
+        .filter(|line| line.starts_with("| ") && !line.contains("scenario"))
+        .map(|line| {
+            let cells = line.trim_matches('|').split('|');
+            cells.map(|cell| cell.trim().to_owned()).collect()
+        })
+        .collect();
+    ensure!(!rows.is_empty(), "no table in:\n{output}");
+    report.table(
+        "Two hosts in the test machine, two lines (three where one of three is pulled), echo 1 s \
+         x 2, a UDP probe every 10 ms, a TCP stream; medians of 5 runs where all lines are \
+         pulled and of 3 elsewhere, one run of `Persist` and `Loop`. `Persist`: pppd with \
+         persist; `Loop`: a shell loop; `Hook`: the loop with an ip-up script that adds the route.",
+        &[
+            "scenario",
+            "leaf / hub",
+            "longest gap s",
+            "usable s after restore",
+            "same interface",
+            "nothing deleted",
+            "TCP alive",
+        ],
+        &rows,
+    );
+    Ok(())
+}
+
+/// The program that holds the scenarios.
+fn scenarios() -> Result<PathBuf> {
+    let mut cargo = workspace::cargo("test");
+    cargo
+        .args(["--package", "pppmon", "--test", "it", "--no-run", "--quiet"])
+        .args(["--message-format", "json-render-diagnostics"])
+        .stdout(Stdio::piped());
+    let output = cargo
+        .spawn()
+        .context("cannot run cargo")?
+        .wait_with_output()?;
+    ensure!(output.status.success(), "the scenarios do not compile");
+    for line in String::from_utf8_lossy(&output.stdout).lines() {
+        let message: Value = serde_json::from_str(line).context("cargo's message is no JSON")?;
+        if message["target"]["name"] == "it"
+            && let Some(path) = message["executable"].as_str()
+        {
+            return Ok(path.into());
+        }
+    }
+    bail!("cargo names no program for the scenarios")
+}
+
+fn in_machine(program: &std::path::Path, test: &str, rounds: Option<&str>) -> Result<String> {
+    let mut options = vm::Options {
+        timeout: std::time::Duration::from_hours(2),
+        ..vm::Options::new(workspace::target_dir()?.join("vm"))
+    };
+    if let Some(rounds) = rounds {
+        options.env.push(("PPPMON_ROUNDS".into(), rounds.into()));
+    }
+    let args: Vec<OsString> = ["--ignored", "--exact", "--nocapture", test]
+        .map(Into::into)
+        .to_vec();
+    let outcome = vm::run(program, &args, &options)?;
+    let output = String::from_utf8_lossy(&outcome.output).into_owned();
+    ensure!(outcome.status == 0, "{test} failed:\n{output}");
+    Ok(output)
+}
