@@ -14,7 +14,13 @@ use crate::bench::Report;
 use crate::demo::Demo;
 
 /// Every tool, in alphabetical order.
-pub(crate) const ALL: &[Tool] = &[blockfuse::TOOL, ccfarm::TOOL, pppmon::TOOL, sparse::TOOL, ups_invoices::TOOL];
+pub(crate) const ALL: &[Tool] = &[
+    blockfuse::TOOL,
+    ccfarm::TOOL,
+    pppmon::TOOL,
+    sparse::TOOL,
+    ups_invoices::TOOL,
+];
 
 /// What xtask must know about a tool.
 #[derive(Debug)]
