@@ -2,6 +2,7 @@
 
 mod blockfuse;
 mod ccfarm;
+mod certwatch;
 mod pppmon;
 mod sparse;
 mod ups_invoices;
@@ -17,6 +18,7 @@ use crate::demo::Demo;
 pub(crate) const ALL: &[Tool] = &[
     blockfuse::TOOL,
     ccfarm::TOOL,
+    certwatch::TOOL,
     pppmon::TOOL,
     sparse::TOOL,
     ups_invoices::TOOL,
