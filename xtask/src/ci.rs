@@ -144,7 +144,10 @@ fn test_all() -> Result<()> {
 }
 
 fn generated() -> Result<()> {
-    generate::run(&generate::Options { check: true })
+    generate::run(&generate::Options {
+        check: true,
+        profile: Profile::Tested,
+    })
 }
 
 fn manual_lint() -> Result<()> {
@@ -178,7 +181,7 @@ fn install_round_trip() -> Result<()> {
     let options = |tree: &TempDir| install::Options {
         prefix: "/usr".into(),
         destdir: Some(tree.path().to_owned()),
-        profile: Profile::Dev, // built by the tests already
+        profile: Profile::Tested,
         tools: Vec::new(),
     };
     for tree in &trees {

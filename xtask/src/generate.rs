@@ -20,6 +20,9 @@ pub(crate) struct Options {
     /// Compare only; fail when a file is stale, missing or no longer generated
     #[arg(long)]
     pub check: bool,
+    /// How the tools are built; what they print does not depend on it
+    #[arg(long, value_enum, default_value_t = Profile::Dev)]
+    pub profile: Profile,
 }
 
 /// A file that a binary prints.
@@ -33,8 +36,7 @@ pub(crate) struct Page {
 
 pub(crate) fn run(options: &Options) -> Result<()> {
     let tools = tools::select(&[])?;
-    // What is printed does not depend on the profile, and the tests have built this one.
-    let dir = workspace::build(&tools, Profile::Dev)?;
+    let dir = workspace::build(&tools, options.profile)?;
     let top = workspace::root().join(DIR);
     let mut stale = Vec::new();
     let mut wanted = Vec::new();

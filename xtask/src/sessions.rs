@@ -59,7 +59,7 @@ pub(crate) fn collect() -> Result<Vec<Session>> {
 
 /// The directory with the tools that sessions run: the ones the tests have built.
 pub(crate) fn tools() -> Result<PathBuf> {
-    workspace::build(&tools::select(&[])?, Profile::Dev)
+    workspace::build(&tools::select(&[])?, Profile::Tested)
 }
 
 /// Runs a session with the tools in `bin`; the error shows what differs.

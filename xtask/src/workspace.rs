@@ -54,8 +54,12 @@ pub(crate) fn cargo(subcommand: &str) -> Command {
 /// How binaries are built.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Profile {
-    /// Quick to compile; what the tests use.
+    /// Quick to compile.
     Dev,
+    /// What `cargo xtask test` has just built. A plain build would leave out the features that
+    /// tests ask their dependencies for, and compile half the tree again without them.
+    #[value(skip)]
+    Tested,
     /// Optimised; what is installed and measured.
     #[default]
     Release,
@@ -65,7 +69,7 @@ impl Profile {
     /// The name of the profile's directory below the target directory.
     fn dir(self) -> &'static str {
         match self {
-            Self::Dev => "debug",
+            Self::Dev | Self::Tested => "debug",
             Self::Release => "release",
         }
     }
@@ -74,6 +78,15 @@ impl Profile {
 /// Builds the binaries of `tools` and returns the directory that holds them.
 pub(crate) fn build(tools: &[&Tool], profile: Profile) -> Result<PathBuf> {
     let dir = target_dir()?.join(profile.dir());
+    if tools.is_empty() {
+        return Ok(dir); // without a package cargo would build everything
+    }
+    if profile == Profile::Tested {
+        // The programs are built along, because the integration tests run them.
+        let args = ["--locked", "--workspace", "--no-run", "--quiet"];
+        shell::run(cargo("test").args(args))?;
+        return Ok(dir);
+    }
     let mut cargo = cargo("build");
     cargo.args(["--locked", "--bins"]);
     if profile == Profile::Release {
@@ -82,9 +95,7 @@ pub(crate) fn build(tools: &[&Tool], profile: Profile) -> Result<PathBuf> {
     for tool in tools {
         cargo.args(["--package", tool.package]);
     }
-    if !tools.is_empty() {
-        shell::run(&mut cargo)?;
-    }
+    shell::run(&mut cargo)?;
     Ok(dir)
 }
 
