@@ -22,8 +22,9 @@ impl FarmFile {
             names: vec!["gcc".to_owned()],
             cflags: "-O2",
             gcc: Some("12.2.0"),
-            connect_timeout: "2s",
-            timeout: "20s",
+            connect_timeout: "10s",
+            // Verdicts are tested, not speed: a loaded machine must not turn them into `down`.
+            timeout: "120s",
             cache: None,
             nodes: Vec::new(),
         }

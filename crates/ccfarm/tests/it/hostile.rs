@@ -14,7 +14,7 @@ fn diagnose(behaviour: Behaviour) -> (serde_json::Value, u8) {
     let node = FakeNode::start(behaviour);
     let sandbox = Sandbox::new();
     let mut farm = FarmFile::new().node("n1", "127.0.0.1", node.address.port());
-    farm.timeout = "2s";
+    farm.timeout = "5s";
     let output = ccfarm()
         .args(["doctor", "--json", "--farm"])
         .arg(farm.write(&sandbox))
@@ -99,7 +99,7 @@ fn every_behaviour_has_its_verdict() {
         (
             Behaviour::Silence,
             "down",
-            "connected, no answer in 2 s (busy?)",
+            "connected, no answer in 5 s (busy?)",
             3,
         ),
         (

@@ -209,25 +209,19 @@ impl Device<'_> {
     /// Runs a script on the device; the time is the shell's own, without the start of the machine.
     fn build(&self, script: &str) -> Result<Sample> {
         let objects: Vec<_> = SOURCES.iter().map(|name| format!("{name}.o")).collect();
+        // Through stdout, because `capture` passes an interruption on to everything it started.
         let script = format!(
             "cd /work && printf 'CFLAGS = -O2\\nall: {}\\n' > Makefile\n\
              TIMEFORMAT='%R %U %S'; time {{ {script}; }}",
             objects.join(" ")
         );
-        let output = self
-            .network
-            .command(Path::new("taskset"))
+        let mut command = self.network.command(Path::new("taskset"));
+        command
             .args(["--cpu-list", "0"])
             .arg(self.machine.enter())
-            .args(["bash", "-e", "-c", &script])
-            .env("EMULATED_WORK", self.work)
-            .output()?;
-        let text = String::from_utf8_lossy(&output.stderr);
-        ensure!(
-            output.status.success(),
-            "`{script}` failed: {}",
-            text.trim_end()
-        );
+            .args(["bash", "-e", "-c", &format!("exec 2>&1\n{script}")])
+            .env("EMULATED_WORK", self.work);
+        let text = shell::capture(&mut command)?;
         for object in &objects {
             ensure!(self.work.join(object).is_file(), "{object} was not made");
         }

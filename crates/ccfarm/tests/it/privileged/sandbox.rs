@@ -1,6 +1,7 @@
 //! The tool root and the sandboxed node: what an allowed client can still do there.
 
 use std::path::Path;
+use std::time::Duration;
 
 use ccfarm::probe::{Limits, Outcome, probe};
 use ccfarm::proto::{Job, Reply};
@@ -11,6 +12,12 @@ use crate::ccfarm;
 use crate::farm::FarmFile;
 
 const GCC: &str = "arm-linux-gnueabi-gcc";
+
+/// Long enough for a loaded machine.
+const PATIENT: Limits = Limits {
+    connect: Duration::from_secs(30),
+    job: Duration::from_mins(2),
+};
 
 #[track_caller]
 fn tool_root(net: &Net) -> std::path::PathBuf {
@@ -41,10 +48,7 @@ fn send(net: &Net, address: &str, args: &[&str], source: &str) -> Reply {
         argv: words.map(|word| word.as_bytes().to_vec()).collect(),
         source: source.as_bytes().to_vec(),
     };
-    match net
-        .device
-        .run(|| probe(address, 3632, &job, Limits::default()))
-    {
+    match net.device.run(|| probe(address, 3632, &job, PATIENT)) {
         Outcome::Reply(reply) => *reply,
         other => panic!("{other:?}"),
     }
