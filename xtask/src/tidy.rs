@@ -114,8 +114,9 @@ fn every_tool_is_in_the_readme_and_has_a_history() {
             "README.md: no row for {name}"
         );
         assert!(
-            history.contains(&format!("## {name}")),
-            "docs/history.md: no section {name}"
+            history.contains(&format!("## {}", tool.package)),
+            "docs/history.md: no section {}",
+            tool.package
         );
     }
 }

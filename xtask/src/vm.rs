@@ -55,12 +55,12 @@ pub(crate) struct Options {
 }
 
 impl Options {
-    /// One GiB of memory, ten minutes, output collected silently.
+    /// One GiB of memory, twenty minutes, output collected silently.
     pub(crate) fn new(work_dir: impl Into<PathBuf>) -> Self {
         Self {
             work_dir: work_dir.into(),
             memory_mib: 1024,
-            timeout: Duration::from_mins(10),
+            timeout: Duration::from_mins(20),
             env: Vec::new(),
             current_dir: None,
             live: false,

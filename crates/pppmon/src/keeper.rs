@@ -57,6 +57,7 @@ pub struct Keeper {
     watch_unit: bool,
     resync: Option<(JoinLock, Resync)>,
     routes_set: bool,
+    is_new: bool,
     rate: report::Rate,
     todo: VecDeque<Action>,
 }
@@ -125,6 +126,7 @@ impl Keeper {
             watch_unit: false,
             resync: None,
             routes_set: false,
+            is_new: false,
             rate: report::Rate::default(),
             todo: VecDeque::new(),
         })
@@ -423,7 +425,57 @@ impl Keeper {
         self.advert.publish(&Tdb::open(&shared.database)?).map(drop)
     }
 
+    /// Somebody deleted the interface: all that can be done is to make another one and say so.
+    fn replace_deleted_unit(&mut self, shared: &mut Shared) -> bool {
+        if !matches!(shared.netlink.interface_at(self.ifindex), Ok(None)) {
+            return false;
+        }
+        error!(
+            bundle = self.settings.name,
+            "the interface {} was deleted by somebody; making a new one", self.ifname
+        );
+        let made = Unit::create(self.settings.mrru, self.width()).and_then(|unit| {
+            let named = network::set_up_interface(&unit, &self.settings, &mut shared.netlink)?;
+            Ok((unit, named))
+        });
+        match made {
+            Ok((unit, (ifindex, ifname))) => {
+                self.advert.unit = unit.number();
+                self.unit = unit;
+                self.ifindex = ifindex;
+                self.ifname = ifname;
+                self.routes_set = false;
+                self.is_new = true;
+                true
+            }
+            Err(error) => {
+                error!(bundle = self.settings.name, %error, "cannot make an interface");
+                false
+            }
+        }
+    }
+
+    /// Whether the interface is another one than when this was last asked.
+    pub fn take_is_new(&mut self) -> bool {
+        std::mem::take(&mut self.is_new)
+    }
+
+    fn width(&self) -> Width {
+        if self.settings.short_sequences {
+            Width::Short
+        } else {
+            Width::Long
+        }
+    }
+
     fn begin_resync(&mut self, shared: &mut Shared, now: Duration) {
+        if self.replace_deleted_unit(shared) {
+            // The old unit's pppds live on, outside of any unit: replace them all.
+            self.watch_unit = true;
+            let actions = self.bundle.resync_failed(true, now);
+            self.todo.extend(actions);
+            return;
+        }
         let lock = match Tdb::open(&shared.database).and_then(Tdb::lock_joins) {
             Ok(lock) => lock,
             Err(error) => {
@@ -452,12 +504,7 @@ impl Keeper {
             self.todo.extend(actions);
             return;
         }
-        let width = if self.settings.short_sequences {
-            Width::Short
-        } else {
-            Width::Long
-        };
-        match Resync::begin(&self.unit, width) {
+        match Resync::begin(&self.unit, self.width()) {
             Ok(resync) => self.resync = Some((lock, resync)),
             Err(error) => {
                 drop(lock);

@@ -131,12 +131,7 @@ impl<'a> Supervisor<'a> {
                 let assigned = self.assign(&bundle)?;
                 let kept = self.keeping.take(&name);
                 let keeper = Keeper::new(bundle, kept, assigned, seed(), &mut self.shared)?;
-                let descriptor = keeper
-                    .descriptor()
-                    .map_err(Error::system("copy a descriptor"))?;
-                if let Err(error) = self.keeping.put(&name, descriptor.as_fd()) {
-                    warn!(bundle = name, %error, "the interface will not outlive the supervisor");
-                }
+                keep(&self.keeping, &keeper);
                 self.keepers.push(keeper);
             }
             Mode::Classic => {
@@ -240,6 +235,9 @@ impl<'a> Supervisor<'a> {
             }
             for keeper in &mut self.keepers {
                 keeper.tick(&mut self.shared, now);
+                if keeper.take_is_new() {
+                    keep(&self.keeping, keeper);
+                }
             }
             for classic in &mut self.classics {
                 classic.tick(&mut self.shared, now);
@@ -433,6 +431,17 @@ fn read_leases(path: &std::path::Path) -> Leases {
             Leases::default()
         }),
         Err(_) => Leases::default(),
+    }
+}
+
+/// Leaves a copy of a bundle's interface with whoever keeps it when we are gone.
+fn keep(keeping: &Keeping, keeper: &Keeper) {
+    let name = &keeper.settings().name;
+    let kept = keeper
+        .descriptor()
+        .and_then(|descriptor| keeping.put(name, descriptor.as_fd()));
+    if let Err(error) = kept {
+        warn!(bundle = name, %error, "the interface will not outlive the supervisor");
     }
 }
 

@@ -10,7 +10,7 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
 /// A signature is read or refused; what is read has as many sums of both kinds.
-pub fn signature(data: &[u8]) {
+pub(crate) fn signature(data: &[u8]) {
     if let Ok(signature) = Signature::read(data) {
         let strong_len = usize::from(signature.header.strong_len);
         assert_eq!(signature.weak.len() * strong_len, signature.strong.len());
@@ -19,7 +19,7 @@ pub fn signature(data: &[u8]) {
 
 /// A delta is read to its end or refused; composed with a base of 64 KiB its output is as long
 /// as its commands say.
-pub fn delta(data: &[u8]) {
+pub(crate) fn delta(data: &[u8]) {
     let Ok(mut decoder) = Decoder::new(data) else {
         return;
     };
@@ -45,7 +45,7 @@ pub fn delta(data: &[u8]) {
 }
 
 /// Names, times and metadata records are read or refused.
-pub fn increment(data: &[u8]) {
+pub(crate) fn increment(data: &[u8]) {
     let name = OsStr::from_bytes(data);
     if let Some(parsed) = Name::parse(name) {
         assert!(name.as_bytes().starts_with(parsed.base.as_bytes()));

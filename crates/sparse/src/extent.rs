@@ -208,7 +208,16 @@ mod tests {
             hole(41..95),
         ];
         let cut: Vec<_> = blocks(list.into_iter(), 10, 20, 95).collect();
-        assert_eq!(cut, [hole(0..20), data(20..40), data(40..50), hole(50..95)]);
+        assert_eq!(
+            cut,
+            [
+                hole(0..20),
+                data(20..30),
+                data(30..40),
+                data(40..50),
+                hole(50..95)
+            ]
+        );
         let all: Vec<_> = blocks([data(0..7)].into_iter(), 10, 20, 7).collect();
         assert_eq!(all, [data(0..7)]);
         assert_eq!(blocks(std::iter::empty(), 10, 20, 0).count(), 0);

@@ -189,15 +189,14 @@ pub(crate) fn weak_sums(
             Ok((len, Some(sums)))
         },
         |(len, found)| {
-            match found {
-                Some(found) => sums.extend(found),
-                None => {
-                    let whole = usize::try_from(len / block).unwrap_or(usize::MAX);
-                    sums.extend(std::iter::repeat_n(zero, whole));
-                    let tail = usize::try_from(len % block).unwrap_or(0);
-                    if tail > 0 {
-                        sums.push(weak.sum(&zeros[..tail]));
-                    }
+            if let Some(found) = found {
+                sums.extend(found);
+            } else {
+                let whole = usize::try_from(len / block).unwrap_or(usize::MAX);
+                sums.extend(std::iter::repeat_n(zero, whole));
+                let tail = usize::try_from(len % block).unwrap_or(0);
+                if tail > 0 {
+                    sums.push(weak.sum(&zeros[..tail]));
                 }
             }
             progress.add(len);
@@ -314,11 +313,11 @@ mod tests {
 
     #[test]
     fn holes_and_threads_do_not_change_a_byte() {
-        let mut content = vec![0; 3_000_000];
-        content[1_234_567..1_300_000].fill(9);
-        content[2_999_999] = 1;
+        let mut content = vec![0; 600_000];
+        content[234_567..300_000].fill(9);
+        content[599_999] = 1;
         for (format, _) in Format::ALL {
-            for block_len in [1000, 4096, 131_072, 5_000_000] {
+            for block_len in [1000, 4096, 131_072, 1_000_000] {
                 let header = Header {
                     format,
                     block_len,

@@ -403,22 +403,25 @@ impl NewFile {
                 destination,
                 temporary: None,
             }),
-            Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::INVAL) => {
-                let name = temporary_name(dir);
-                let file = File::options()
-                    .read(true)
-                    .write(true)
-                    .create_new(true)
-                    .open(&name);
-                let file = file.map_err(Error::io("create", &name))?;
-                Ok(Self {
-                    file,
-                    destination,
-                    temporary: Some(Temporary(name)),
-                })
-            }
+            Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::INVAL) => Self::named(destination),
             Err(error) => Err(Error::io("create a file in", dir)(error)),
         }
+    }
+
+    /// With a temporary name, for file systems that cannot hold nameless files (FAT, NFS).
+    fn named(destination: PathBuf) -> Result<Self, Error> {
+        let name = temporary_name(parent(&destination));
+        let file = File::options()
+            .read(true)
+            .write(true)
+            .create_new(true)
+            .open(&name)
+            .map_err(Error::io("create", &name))?;
+        Ok(Self {
+            file,
+            destination,
+            temporary: Some(Temporary(name)),
+        })
     }
 
     fn publish(self, path: &Path, len: u64, attributes: &Attributes) -> Result<(), Error> {
@@ -428,16 +431,15 @@ impl NewFile {
         attributes.apply(&self.file, path)?;
         self.file.sync_all().map_err(Error::io("flush", path))?;
         let dir = parent(&self.destination);
-        let temporary = match self.temporary {
-            Some(temporary) => temporary,
+        let temporary = if let Some(temporary) = self.temporary {
+            temporary
+        } else {
             // linkat cannot replace a file, so it gets a temporary name and is then renamed.
-            None => {
-                let name = temporary_name(dir);
-                let proc = format!("/proc/self/fd/{}", self.file.as_raw_fd());
-                rustix::fs::linkat(CWD, proc, CWD, &name, AtFlags::SYMLINK_FOLLOW)
-                    .map_err(Error::io("create", &name))?;
-                Temporary(name)
-            }
+            let name = temporary_name(dir);
+            let proc = format!("/proc/self/fd/{}", self.file.as_raw_fd());
+            rustix::fs::linkat(CWD, proc, CWD, &name, AtFlags::SYMLINK_FOLLOW)
+                .map_err(Error::io("create", &name))?;
+            Temporary(name)
         };
         std::fs::rename(&temporary.0, &self.destination).map_err(Error::io("replace", path))?;
         let synced = File::open(dir).and_then(|dir| dir.sync_all());
@@ -496,6 +498,22 @@ mod tests {
         target.finish(3, &Attributes::default()).expect("finish");
         assert_eq!(std::fs::read(&path).expect("read"), b"new");
         assert_eq!(std::fs::read_dir(dir.path()).expect("list").count(), 1);
+    }
+
+    #[test]
+    fn file_systems_without_nameless_files_get_a_temporary_name() {
+        let dir = tempfile::tempdir().expect("directory");
+        let entries = || std::fs::read_dir(dir.path()).expect("list").count();
+        let path = dir.path().join("out");
+        drop(NewFile::named(path.clone()).expect("create"));
+        assert_eq!(entries(), 0, "nothing is left of a failure");
+        let new = NewFile::named(path.clone()).expect("create");
+        new.file.write_all_at(b"new", 0).expect("write");
+        assert!(!path.exists());
+        new.publish(&path, 3, &Attributes::default())
+            .expect("publish");
+        assert_eq!(std::fs::read(&path).expect("read"), b"new");
+        assert_eq!(entries(), 1);
     }
 
     #[test]

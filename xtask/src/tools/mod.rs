@@ -2,8 +2,10 @@
 
 mod blockfuse;
 mod ccfarm;
+mod certwatch;
 mod pppmon;
 mod sparse;
+mod ups_invoices;
 
 use std::path::Path;
 
@@ -13,7 +15,14 @@ use crate::bench::Report;
 use crate::demo::Demo;
 
 /// Every tool, in alphabetical order.
-pub(crate) const ALL: &[Tool] = &[blockfuse::TOOL, ccfarm::TOOL, pppmon::TOOL, sparse::TOOL];
+pub(crate) const ALL: &[Tool] = &[
+    blockfuse::TOOL,
+    ccfarm::TOOL,
+    certwatch::TOOL,
+    pppmon::TOOL,
+    sparse::TOOL,
+    ups_invoices::TOOL,
+];
 
 /// What xtask must know about a tool.
 #[derive(Debug)]

@@ -16,7 +16,6 @@ pub(super) const TOOL: Tool = Tool {
     debian: Debian {
         test: &[
             "btrfs-progs",
-            "dosfstools",
             "e2fsprogs",
             "gcc",
             "librsync-dev",

@@ -141,7 +141,7 @@ impl Bench {
         let size = |name: &str| -> Result<String> {
             Ok(format!(
                 "{:.2} MB",
-                self.path(name).metadata()?.len() as f64 / 1e6
+                in_units(self.path(name).metadata()?.len(), 1_000_000)
             ))
         };
         report.table(
@@ -319,6 +319,11 @@ fn remove(path: &Path) -> Result<()> {
     }
 }
 
+#[expect(clippy::cast_precision_loss, reason = "two decimals are shown")]
+fn in_units(bytes: u64, unit: u32) -> f64 {
+    bytes as f64 / f64::from(unit)
+}
+
 /// One row per variant; the first is what the others are compared with.
 fn rows(series: &[Series]) -> Vec<Vec<String>> {
     let Some(first) = series.first() else {
@@ -331,7 +336,7 @@ fn rows(series: &[Series]) -> Vec<Vec<String>> {
                 one.name.clone(),
                 format!("{:.2}", one.wall().as_secs_f64()),
                 format!("{:.2}", one.cpu().as_secs_f64()),
-                format!("{:.0}", one.peak_memory() as f64 / f64::from(1 << 20)),
+                format!("{:.0}", in_units(one.peak_memory(), 1 << 20)),
                 format!("{:.1}", ratio(one.wall(), first.wall())),
                 format!("{:.1}", ratio(one.cpu(), first.cpu())),
             ]

@@ -353,7 +353,7 @@ mod privileged {
         let device = source.noisy("disk", MIB);
         let options = ["--mtime", "changed"];
         // The state holds a proof only once the file's stamp is a tick old.
-        let mut mount = Mounted::new(source.path(), &options);
+        let mount = Mounted::new(source.path(), &options);
         let map = |device: &LoopDevice| {
             let state = mount.sandbox().join("state.json");
             let map = blockfuse(["map", "--format", "borg", "--against"]).arg(state);
@@ -366,6 +366,5 @@ mod privileged {
         map(&device).assert(0, "0 1048576 same\n", "");
         write(device.path(), 0, &[1; 512]);
         map(&device).assert(1, "0 1048576 data\n", "");
-        let _unmount = &mut mount;
     }
 }

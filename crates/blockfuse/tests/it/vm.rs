@@ -163,7 +163,7 @@ fn an_overflown_snapshot_is_an_io_error_and_status_names_it() {
     );
     blockfuse(["status"]).arg(mount.path("")).run().assert(
         1,
-        has_all(["vgfull-snap", "Invalid"]),
+        has_all(["vgfull-snap", "overflowed and is invalid"]),
         any(),
     );
     assert!(
@@ -228,7 +228,10 @@ fn holes_of_a_read_only_thin_snapshot_are_seen_through_the_mount() {
         Some(0),
         "it can be written, so nothing is sure"
     );
-    assert!(content(&mount.path("vgthinro-fixed")) == content(&thin));
+    let mut bytes = vec![0; 4 << 20];
+    let file = File::open(mount.path("vgthinro-fixed")).unwrap();
+    file.read_exact_at(&mut bytes, 10 * MIB).unwrap();
+    assert!(bytes == noise(1, 4 << 20));
     let status = dmsetup(["status", "vgthinro-pool-tpool"]);
     assert_eq!(status.split_whitespace().nth(6), Some("-"), "{status}");
 }

@@ -4,6 +4,7 @@
 use crate::support::{noise, sparse_file};
 use nightshift_testkit::{Cmd, Sandbox, any, needs};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// Runs rdiff-backup with its modules from `modules`.
 fn rdiff_backup(sandbox: &Sandbox, modules: &Path, line: &str) {
@@ -16,6 +17,8 @@ fn rdiff_backup(sandbox: &Sandbox, modules: &Path, line: &str) {
         .args(["--api-version", "201"])
         .args(line.split(' '))
         .cwd(sandbox.path())
+        // A gibibyte through Python, on a machine that may be loaded.
+        .timeout(Duration::from_mins(5))
         .run()
         .assert(0, any(), any());
 }

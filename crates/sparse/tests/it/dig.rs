@@ -27,7 +27,11 @@ fn a_dug_file_reads_the_same_and_takes_less() {
     assert!(allocated(&a) < 130_000, "{}", allocated(&a));
     crate::support::reference(&sandbox, "cp --sparse=always a b");
     let (ours, theirs) = (allocated(&a), allocated(&sandbox.join("b")));
-    assert!(ours <= theirs + theirs / 100, "ours {ours}, cp's {theirs}");
+    // A file that was dense may keep an index block for its extents.
+    assert!(
+        ours <= theirs + theirs / 100 + 4096,
+        "ours {ours}, cp's {theirs}"
+    );
 }
 
 #[test]

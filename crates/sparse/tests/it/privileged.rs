@@ -230,30 +230,6 @@ fn a_full_disk_leaves_the_old_target_and_no_debris() {
 
 #[test]
 #[ignore = "needs root"]
-fn file_systems_without_nameless_files_work_too() {
-    let sandbox = Sandbox::new();
-    needs::root();
-    let device = LoopDevice::of_size(16 << 20);
-    Cmd::new(needs::command("mkfs.vfat", "dosfstools"))
-        .arg(device.path())
-        .run()
-        .assert(0, any(), any());
-    let _mount = MountGuard::mount("vfat", device.path(), sandbox.dir("mnt"), "");
-    let content = image();
-    sandbox.file("a", &content);
-    run(&sandbox, "copy a mnt/b").assert(0, any(), any());
-    assert_eq!(sandbox.read("mnt/b"), content);
-    sandbox.file("big", noise(1, 20 << 20));
-    run(&sandbox, "copy big mnt/c").assert(3, "", has("No space"));
-    assert_eq!(
-        std::fs::read_dir(sandbox.join("mnt")).unwrap().count(),
-        1,
-        "no debris"
-    );
-}
-
-#[test]
-#[ignore = "needs root"]
 fn a_read_error_in_the_middle_has_an_offset_and_can_be_passed_over() {
     let sandbox = Sandbox::new();
     needs::root();

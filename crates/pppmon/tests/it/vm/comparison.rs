@@ -162,7 +162,9 @@ fn a_bundle_loses_all_its_lines_and_gets_them_back() {
     println!("a TCP stream runs over it; now all lines are pulled out for 5 s");
     world.relay.set_cut(all(&world), true);
     sleep(Duration::from_secs(5));
-    println!("{}", world.leaf.pppmon(&["status"]).0);
+    let (table, code) = world.leaf.pppmon(&["status"]);
+    println!("{table}");
+    assert_eq!(code, 10, "a bundle that is down");
     world.relay.set_cut(all(&world), false);
     let usable = probe.first_reply_after(now(), Duration::from_secs(20));
     println!("plugged in again: first packet after {usable:?}");

@@ -191,13 +191,18 @@ fn tcp_echo(stop: &AtomicBool) {
 }
 
 fn tcp_stream(stop: &AtomicBool, bytes: &AtomicU64) -> std::io::Result<()> {
-    // From the host's own address: those of the bundle may go with the interface.
-    let family = rustix::net::AddressFamily::INET;
-    let socket = rustix::net::socket(family, rustix::net::SocketType::STREAM, None)?;
-    let address = |text: &str, port| SocketAddrV4::new(text.parse().unwrap(), port);
-    rustix::net::bind(&socket, &address(LEAF, 0))?;
-    rustix::net::connect(&socket, &address(HUB, TCP_PORT))?;
-    let mut stream = TcpStream::from(socket);
+    // The listener may start a moment later than we do.
+    let mut stream = loop {
+        match tcp_connect() {
+            Err(error)
+                if error.kind() == ErrorKind::ConnectionRefused
+                    && !stop.load(Ordering::Relaxed) =>
+            {
+                thread::sleep(Duration::from_millis(50));
+            }
+            connected => break connected?,
+        }
+    };
     stream.set_nodelay(true)?;
     stream.set_nonblocking(true)?;
     let mut buffer = [0; 256];
@@ -220,6 +225,16 @@ fn tcp_stream(stop: &AtomicBool, bytes: &AtomicU64) -> std::io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// From the host's own address: those of the bundle may go with the interface.
+fn tcp_connect() -> std::io::Result<TcpStream> {
+    let family = rustix::net::AddressFamily::INET;
+    let socket = rustix::net::socket(family, rustix::net::SocketType::STREAM, None)?;
+    let address = |text: &str, port| SocketAddrV4::new(text.parse().unwrap(), port);
+    rustix::net::bind(&socket, &address(LEAF, 0))?;
+    rustix::net::connect(&socket, &address(HUB, TCP_PORT))?;
+    Ok(TcpStream::from(socket))
 }
 
 fn watch(stop: &AtomicBool, deletions: &Mutex<Vec<&'static str>>) {

@@ -35,40 +35,19 @@ fn one_line_of_three_is_pulled() {
 
 #[test]
 #[ignore = "needs the test VM"]
-fn all_lines_are_pulled() {
-    let (world, probe) = World::up(2, KEEPER, KEEPER);
-    let unchanged = Unchanged::note(&world);
-    world.relay.set_cut(all(&world), true);
-    sleep(seconds(6));
-    let (table, code) = world.leaf.pppmon(&["status"]);
-    assert_eq!(code, 10, "{table}");
-    world.relay.set_cut(all(&world), false);
-    let usable = probe.first_reply_after(now(), seconds(10));
-    println!("all pulled for 6 s: usable after {usable:?}");
-    assert!(usable.is_some());
-    unchanged.check(&world, &probe);
-    world.wait_for_links();
-}
-
-#[test]
-#[ignore = "needs the test VM"]
-fn the_peer_is_away_for_one_second_and_for_five() {
+fn the_peer_is_away_for_one_second() {
     let (mut world, probe) = World::up(2, KEEPER, KEEPER);
     let unchanged = Unchanged::note(&world);
-    for away in [1, 5] {
-        world.hub.power_off(&world.relay);
-        sleep(seconds(away));
-        world.restart_hub();
-        let usable = probe.first_reply_after(now(), seconds(20));
-        println!("peer away for {away} s: usable after {usable:?}");
-        assert!(
-            usable.is_some_and(|usable| usable < seconds(10)),
-            "{usable:?}"
-        );
-        host::wait_for("all links", seconds(30), || {
-            world.leaf.pppmon(&["status"]).1 == 0
-        });
-    }
+    world.hub.power_off(&world.relay);
+    sleep(seconds(1));
+    world.restart_hub();
+    let usable = probe.first_reply_after(now(), seconds(20));
+    println!("peer away for 1 s: usable after {usable:?}");
+    assert!(
+        usable.is_some_and(|usable| usable < seconds(10)),
+        "{usable:?}"
+    );
+    world.wait_for_links();
     unchanged.check(&world, &probe);
 }
 
@@ -135,6 +114,17 @@ fn the_supervisor_is_killed_and_started_again() {
     host::wait_for("the interface to go", seconds(10), || {
         world.leaf.ifindex().is_none()
     });
+}
+
+#[test]
+#[ignore = "needs the test VM"]
+fn an_interface_that_somebody_deletes_is_made_anew() {
+    let (world, probe) = World::up(2, KEEPER, KEEPER);
+    world.leaf.host.shell("ip link delete ppp0");
+    assert!(probe.first_reply_after(now(), seconds(25)).is_some());
+    assert!(world.leaf.has_route());
+    assert!(world.leaf.log_text().contains("was deleted by somebody"));
+    world.wait_for_links();
 }
 
 #[test]

@@ -1,0 +1,159 @@
+//! `certwatch watch`: sweeps at intervals, with metrics for Prometheus.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use nightshift_common::exit::Exit;
+use nightshift_common::signals::{SIGHUP, SIGINT, SIGTERM, Signals};
+use nightshift_common::systemd::{self, NotifyState};
+use rustix::event::{PollFd, PollFlags, poll};
+
+use crate::cli::Watch;
+use crate::config::Settings;
+use crate::engine::{Engine, Sweep};
+use crate::error::Error;
+use crate::metrics::{self, Metrics};
+use crate::target::Target;
+
+/// Between a failure of the store and the next attempt.
+const RETRY: Duration = Duration::from_secs(30);
+
+pub(super) fn run(args: &Watch, settings: Settings) -> Result<Exit, Error> {
+    let signals = Signals::listen(&[SIGHUP, SIGINT, SIGTERM])
+        .map_err(|error| Error::Failed(format!("cannot listen for signals: {error}")))?;
+    let file = args
+        .targets
+        .file
+        .clone()
+        .unwrap_or_else(|| settings.targets.clone());
+    let (entries, _) = super::scan::read_targets(&file)?;
+    let _lock = super::scan::lock(&settings)?;
+    let mut engine = Some(super::scan::engine(&settings, entries)?);
+    let metrics = Arc::new(Mutex::new(Metrics::default()));
+    if let Some(engine) = &engine {
+        lock(&metrics).targets = engine.targets();
+    }
+    let settings = Arc::new(settings);
+    if let Some(address) = args.listen {
+        metrics::serve(address, Arc::clone(&metrics), Arc::clone(&settings))
+            .map_err(|error| Error::Failed(format!("cannot listen on {address}: {error}")))?;
+    }
+    systemd::notify(&[NotifyState::Ready]);
+    loop {
+        let begun = Instant::now();
+        let pause = match sweep(&mut engine, args, &settings, &signals, &metrics, &file) {
+            Ok(()) => {
+                systemd::notify(&[NotifyState::Status("watching")]);
+                args.every.0.saturating_sub(begun.elapsed())
+            }
+            Err(error) => {
+                // The store went away, not the network: say so and come back with a new one.
+                nightshift_common::error::report(&error);
+                systemd::notify(&[NotifyState::Status("the store cannot be used; retrying")]);
+                lock(&metrics).store_errors += 1;
+                engine = None;
+                RETRY
+            }
+        };
+        if let Some(signal) = wait(&signals, pause)? {
+            systemd::notify(&[NotifyState::Stopping]);
+            return Ok(Exit::Signal(signal));
+        }
+        if signals.take(SIGHUP) {
+            engine = None; // made anew from the files
+        }
+    }
+}
+
+/// One sweep; makes the engine first if there is none.
+fn sweep(
+    engine: &mut Option<Engine>,
+    args: &Watch,
+    settings: &Settings,
+    signals: &Signals,
+    metrics: &Mutex<Metrics>,
+    file: &std::path::Path,
+) -> Result<(), Error> {
+    if engine.is_none() {
+        let (entries, _) = super::scan::read_targets(file)?;
+        *engine = Some(super::scan::engine(settings, entries)?);
+    }
+    let Some(engine) = engine else { return Ok(()) };
+    let sweep = super::scan::sweep_until(engine, settings, || signals.ending().is_some())?;
+    let mut news = Vec::new();
+    for id in &sweep.events {
+        if let Some(event) = engine.store().event(*id)?
+            && event.severity >= args.min_severity
+        {
+            for finding in &event.findings {
+                let target = super::display_key(&event.target);
+                tracing::warn!(
+                    event = event.id,
+                    target,
+                    code = finding.code,
+                    "{}",
+                    finding.text
+                );
+            }
+            news.push(event);
+        }
+    }
+    super::scan::notify(settings, &news);
+    let targets = engine.targets();
+    let dates = engine.store().current_dates()?;
+    let open = engine.store().open_counts()?;
+    update(&mut lock(metrics), targets, &sweep, dates, open);
+    Ok(())
+}
+
+fn update(
+    metrics: &mut Metrics,
+    targets: Vec<Target>,
+    sweep: &Sweep,
+    dates: Vec<metrics::Dates>,
+    open: Vec<(crate::finding::Severity, i64)>,
+) {
+    metrics.targets = targets;
+    metrics.dates = dates;
+    metrics.open = open;
+    metrics.last_sweep = crate::when::now();
+    metrics.last_outcomes = sweep
+        .outcomes
+        .iter()
+        .map(|(kind, n)| (*kind, *n))
+        .collect::<BTreeMap<_, _>>();
+    for (kind, n) in &sweep.outcomes {
+        *metrics.outcomes.entry(kind).or_default() += n;
+    }
+}
+
+/// Waits for `pause`, a signal that ends the run, or SIGHUP, which ends the wait.
+fn wait(signals: &Signals, pause: Duration) -> Result<Option<i32>, Error> {
+    let until = Instant::now() + pause;
+    loop {
+        if let Some(signal) = signals.ending() {
+            return Ok(Some(signal));
+        }
+        let left = until.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Ok(None);
+        }
+        let timeout = rustix::event::Timespec::try_from(left.min(Duration::from_hours(1))).ok();
+        let mut fds = [PollFd::new(signals, PollFlags::IN)];
+        match poll(&mut fds, timeout.as_ref()) {
+            Ok(0) | Err(rustix::io::Errno::INTR) => {}
+            Ok(_) => {
+                signals.clear_wake();
+                if signals.ending().is_none() {
+                    return Ok(None); // SIGHUP
+                }
+            }
+            Err(error) => return Err(Error::Failed(format!("cannot wait: {error}"))),
+        }
+    }
+}
+
+fn lock(metrics: &Mutex<Metrics>) -> std::sync::MutexGuard<'_, Metrics> {
+    metrics.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,117 @@
+//! certwatch: remembers every certificate chain.
+
+use std::io::{BufReader, Write as _};
+use std::process::{Child, Command, Stdio};
+
+use anyhow::{Context as _, Result, ensure};
+
+use super::{Debian, Tool};
+use crate::demo::{Demo, note};
+use crate::workspace;
+
+pub(super) const TOOL: Tool = Tool {
+    config_manual: false,
+    debian: Debian {
+        test: &["openssl"],
+        demo: &[],
+        bench: &[],
+    },
+    demo: Some(demo),
+    ..Tool::named("certwatch")
+};
+
+/// Ends the fleet with the demo, whichever way that goes.
+struct Fleet(Child);
+
+impl Drop for Fleet {
+    fn drop(&mut self) {
+        // It may have ended by itself; then there is nothing to do.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Scans a small fleet twice, gives one host a certificate of another CA, and scans again.
+fn demo(demo: &Demo) -> Result<()> {
+    let sandbox = demo.sandbox();
+    let port = std::net::TcpListener::bind("127.0.0.1:0")?
+        .local_addr()?
+        .port();
+    let (mut fleet, mut answers) = demo.step("start a fleet of 60 TLS endpoints", || {
+        let mut child = workspace::cargo("run")
+            .args([
+                "--quiet",
+                "--package",
+                "certwatch",
+                "--example",
+                "fleet",
+                "--",
+            ])
+            .arg(sandbox.path())
+            .args([port.to_string(), "60".to_owned()])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let answers = BufReader::new(child.stdout.take().context("the fleet has no output")?);
+        let mut fleet = (Fleet(child), answers);
+        expect(&mut fleet.1, "ready")?;
+        Ok(fleet)
+    })?;
+    let (targets, roots) = (sandbox.join("targets"), sandbox.join("roots.pem"));
+    let store = sandbox.join("store.db");
+    let tool = |args: &[&str]| -> Result<(Option<i32>, String)> {
+        let output = Command::new(demo.binary())
+            .args(args)
+            .arg("--store")
+            .arg(&store)
+            .arg("--roots")
+            .arg(&roots)
+            .stderr(Stdio::inherit())
+            .output()?;
+        Ok((
+            output.status.code(),
+            String::from_utf8_lossy(&output.stdout).into_owned(),
+        ))
+    };
+    let file = targets.display().to_string();
+    let scan = || tool(&["scan", "-f", &file]);
+    for what in [
+        "scan: everything is seen for the first time",
+        "scan again: nothing is news",
+    ] {
+        demo.step(what, || {
+            let (code, text) = scan()?;
+            ensure!(code == Some(0) && text.is_empty(), "exit {code:?}: {text}");
+            Ok(())
+        })?;
+    }
+    demo.step("give one host a certificate of another CA", || {
+        let stdin = fleet.0.stdin.as_mut().context("the fleet has no input")?;
+        writeln!(stdin, "swap h7.fleet.test other")?;
+        expect(&mut answers, "swapped")
+    })?;
+    let text = demo.step("scan: the change is found", || {
+        let (code, text) = scan()?;
+        ensure!(
+            code == Some(1) && text.contains("owner-changed"),
+            "exit {code:?}: {text}"
+        );
+        Ok(text)
+    })?;
+    note(&text);
+    let target = text
+        .split_whitespace()
+        .next()
+        .unwrap_or_default()
+        .to_owned();
+    let (_, text) = demo.step("show old beside new", || tool(&["diff", &target]))?;
+    note(&text);
+    Ok(())
+}
+
+fn expect(answers: &mut impl std::io::BufRead, word: &str) -> Result<()> {
+    let mut line = String::new();
+    answers.read_line(&mut line)?;
+    ensure!(line.trim() == word, "the fleet said {line:?}");
+    Ok(())
+}
