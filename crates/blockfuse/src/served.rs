@@ -440,12 +440,18 @@ impl Served {
             }
             None => now,
         };
-        let new = Arc::new(Table::build(plan.exports.clone(), Some(&old)));
+        let mut lingering = lock(&self.lingering);
+        let mut new = Table::build(plan.exports.clone(), Some(&old));
+        // A name that went and came back while its file was open: to the kernel it is one inode
+        // all the time, and its opens must go on sharing one engine.
+        new.adopt(|inode| lingering.remove(&inode));
+        let new = Arc::new(new);
         for file in old.files() {
             if new.file(file.inode).is_none() && file.slot().users() > 0 {
-                lock(&self.lingering).insert(file.inode, Arc::clone(file));
+                lingering.insert(file.inode, Arc::clone(file));
             }
         }
+        drop(lingering);
         *lock(&self.refreshed) = refreshed;
         *self.table.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&new);
         for file in new.files() {
