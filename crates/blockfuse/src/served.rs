@@ -258,16 +258,18 @@ impl Served {
         let file = self.table().file(inode).ok_or(Errno::STALE)?;
         let exported = file.exported();
         let mut slot = file.slot();
-        let reused = slot
-            .current()
-            .is_some_and(|open| !same_device(&open.found, &exported.found));
-        if reused {
-            // All opens of an inode share what is open, and that is another disk.
-            tracing::warn!(
-                file = %Escaped::path(&exported.path),
-                "still open on the device that was there before"
-            );
-            return Err(Errno::STALE);
+        if let Some(open) = slot.current() {
+            let file = Escaped::path(&exported.path);
+            if !same_device(&open.found, &exported.found) {
+                // All opens of an inode share what is open, and that is another disk.
+                tracing::warn!(%file, "still open on the device that was there before");
+                return Err(Errno::STALE);
+            }
+            // Whoever closes a file and opens it again often finds it open still, because the
+            // kernel tells of a close only after close(2) has returned. Its new bytes must show.
+            if let Err(errno) = open.engine.freshen() {
+                tracing::warn!(%file, "may show old content: {errno}");
+            }
         }
         let open = slot.acquire(|| self.open_device(&exported, register))?;
         file.counters.fell_back(open.engine.reason());

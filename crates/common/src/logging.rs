@@ -31,6 +31,14 @@ pub fn init(tool: &'static str, flags: &SharedFlags) {
     let own_target = tool.replace('-', "_");
     let filter = Targets::new()
         .with_default(foreign)
+        // It warns of what it has not implemented itself, on ordinary pages.
+        .with_target("html5ever", LevelFilter::ERROR)
+        // Below warnings these quote pages and headers, which hold passwords and cookies.
+        .with_target("h2", foreign.min(LevelFilter::WARN))
+        .with_target("hyper", foreign.min(LevelFilter::WARN))
+        .with_target("reqwest", foreign.min(LevelFilter::WARN))
+        .with_target("rustls", foreign.min(LevelFilter::WARN))
+        .with_target("selectors", foreign.min(LevelFilter::WARN))
         .with_target("nightshift_common", own)
         .with_target(own_target, own);
     // Both fail only when a logger is already installed, by a test that called us twice.

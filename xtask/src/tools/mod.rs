@@ -5,6 +5,7 @@ mod ccfarm;
 mod certwatch;
 mod pppmon;
 mod sparse;
+mod ups_invoices;
 
 use std::path::Path;
 
@@ -20,6 +21,7 @@ pub(crate) const ALL: &[Tool] = &[
     certwatch::TOOL,
     pppmon::TOOL,
     sparse::TOOL,
+    ups_invoices::TOOL,
 ];
 
 /// What xtask must know about a tool.

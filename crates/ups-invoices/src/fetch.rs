@@ -1,0 +1,605 @@
+//! One account, one run: list, then download, prove and store what is missing.
+
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+use nightshift_common::error::{Report as _, chain};
+use nightshift_common::exit::Exit;
+
+use crate::archive::Archive;
+use crate::check::{Listed, Rules};
+use crate::cli;
+use crate::clock::Clock;
+use crate::config::{Account, Settings};
+use crate::document::{self, DocumentError, Looks};
+use crate::error::{CHECK_FAILED, Error, most_urgent};
+use crate::evidence::Evidence;
+use crate::flow::{Credentials, Fetched, Flow, Row};
+use crate::intake::{Intake, Origin, Taken};
+use crate::ledger::{Format, InvoiceFacts, InvoiceKey, Ledger};
+use crate::mech::{Browser, Pace};
+use crate::money;
+use crate::net::Transport;
+use crate::profile::Profile;
+use crate::redact::Redactor;
+use crate::session::Session;
+use crate::tape::{Head, Recorder, Tape};
+
+/// Tries of a document whose answer breaks off.
+const TRIES: usize = 3;
+/// Failures in a row after which the network is taken to be down.
+const FAILURES: usize = 3;
+/// Bodies kept for evidence: pages, not documents.
+const EVIDENCE_BODY: usize = 2 << 20;
+
+/// What a run needs.
+pub struct Job<'a> {
+    /// Settings.
+    pub settings: &'a Settings,
+    /// The account.
+    pub account: &'a Account,
+    /// Its profile.
+    pub profile: &'a Profile,
+    /// The ledger.
+    pub ledger: &'a mut Ledger,
+    /// The clock.
+    pub clock: &'a dyn Clock,
+    /// Where passwords come from.
+    pub credentials: &'a mut dyn Credentials,
+    /// Flags.
+    pub options: &'a cli::Fetch,
+    /// Only say what would be done.
+    pub dry_run: bool,
+    /// Keep whole documents in the recording.
+    pub record: bool,
+    /// Where the session is kept; `None` for a replay.
+    pub session: Option<PathBuf>,
+    /// Today, in the machine's time zone.
+    pub today: Date,
+}
+
+/// What a run did.
+#[derive(Debug)]
+pub struct Outcome {
+    /// How it ended.
+    pub exit: Exit,
+    /// Numbers of invoices not known before.
+    pub new: Vec<String>,
+    /// Paths of documents stored, or that would be.
+    pub stored: Vec<String>,
+    /// Requests sent.
+    pub requests: u64,
+    /// Sign-ins posted.
+    pub logins: u64,
+    /// What was asked and answered.
+    pub tape: Tape,
+    /// Knows the run's secrets.
+    pub redactor: Redactor,
+}
+
+impl std::fmt::Debug for Job<'_> {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Job")
+            .field("account", &self.account.name)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Job<'_> {
+    /// Runs to the end. Errors are reported as they occur; the outcome holds the most urgent one.
+    pub fn run(self, transport: Box<dyn Transport + '_>) -> Result<Outcome, Error> {
+        self.with_flow(transport, |job, flow, outcome| job.fetch(flow, outcome))
+    }
+
+    /// Signs in and keeps the session, whatever session there is.
+    pub fn login(self, transport: Box<dyn Transport + '_>) -> Result<Outcome, Error> {
+        self.with_flow(transport, |_, flow, _| flow.sign_in())
+    }
+
+    fn with_flow<'j>(
+        self,
+        transport: Box<dyn Transport + 'j>,
+        work: impl FnOnce(&mut Work<'_>, &mut Flow<'_>, &mut Outcome) -> Result<(), Error>,
+    ) -> Result<Outcome, Error>
+    where
+        Self: 'j,
+    {
+        let redactor = Redactor::default();
+        let limit = if self.record {
+            usize::MAX
+        } else {
+            EVIDENCE_BODY
+        };
+        let (recorder, kept) = Recorder::new(transport, redactor.clone(), limit);
+        let started = self.clock.now();
+        let settings = self.settings;
+        let pace = Pace {
+            delay: settings.delay.unwrap_or(self.profile.delay),
+            jitter: settings.jitter.unwrap_or(self.profile.jitter),
+            max_requests: settings.max_requests.unwrap_or(self.profile.max_requests),
+            deadline: started
+                .checked_add(settings.deadline)
+                .unwrap_or(Timestamp::MAX),
+        };
+        let policy = self.profile.policy.clone();
+        let mut browser = Browser::new(Box::new(recorder), self.clock, policy, pace);
+        let session = match &self.session {
+            Some(path) => {
+                Session::load(path).map_err(|error| session_error(self.account, &error))?
+            }
+            None => None,
+        };
+        let before = session.clone().unwrap_or_default();
+        browser.jar = before.jar.clone();
+        browser.headers.clone_from(&before.headers);
+        for cookie in browser.jar.cookies() {
+            redactor.learn(&cookie.value);
+        }
+        let mut flow = Flow::new(
+            browser,
+            self.profile,
+            &self.account.name,
+            self.credentials,
+            self.clock,
+            redactor.clone(),
+            before.imported,
+        );
+        let mut outcome = Outcome {
+            exit: Exit::Done,
+            new: Vec::new(),
+            stored: Vec::new(),
+            requests: 0,
+            logins: 0,
+            tape: Tape {
+                head: Head {
+                    tape: 1,
+                    profile: self.profile.name.clone(),
+                    recorded: started,
+                },
+                exchanges: Vec::new(),
+            },
+            redactor: redactor.clone(),
+        };
+        let mut work_state = Work {
+            settings,
+            profile: self.profile,
+            ledger: self.ledger,
+            clock: self.clock,
+            options: self.options,
+            dry_run: self.dry_run,
+            today: self.today,
+            kept: &kept,
+            redactor: &redactor,
+            whole_list: true,
+        };
+        let result = work(&mut work_state, &mut flow, &mut outcome);
+        outcome.tape.exchanges.clone_from(&kept.borrow());
+        if let Err(error) = result {
+            let error = work_state.with_evidence(error, &flow, &outcome.tape);
+            report(&error, &redactor);
+            outcome.exit = most_urgent([outcome.exit, error.exit()]);
+        }
+        if !self.dry_run {
+            for (step, skeleton) in &flow.skeletons {
+                let now = self.clock.now().to_string();
+                work_state
+                    .ledger
+                    .keep_skeleton(&self.profile.name, step, skeleton, &now)?;
+            }
+        }
+        outcome.requests = flow.browser.requests();
+        outcome.logins = flow.logins;
+        let after = Session {
+            jar: flow.browser.jar.clone(),
+            // A token fetched in this run is not part of an imported session.
+            headers: before.headers.clone(),
+            imported: before.imported,
+        };
+        if let Some(path) = &self.session
+            && after != before
+        {
+            after
+                .save(path)
+                .map_err(|error| session_error(self.account, &error))?;
+        }
+        Ok(outcome)
+    }
+}
+
+/// A run under way.
+struct Work<'a> {
+    settings: &'a Settings,
+    profile: &'a Profile,
+    ledger: &'a mut Ledger,
+    clock: &'a dyn Clock,
+    options: &'a cli::Fetch,
+    dry_run: bool,
+    today: Date,
+    kept: &'a crate::tape::Kept,
+    redactor: &'a Redactor,
+    whole_list: bool,
+}
+
+impl Work<'_> {
+    fn fetch(&mut self, flow: &mut Flow<'_>, outcome: &mut Outcome) -> Result<(), Error> {
+        let archive = Archive::new(&self.settings.archive);
+        if !self.dry_run {
+            let removed = archive.remove_parts().map_err(|source| Error::Archive {
+                path: self.settings.archive.clone(),
+                source,
+            })?;
+            if removed > 0 {
+                tracing::info!(
+                    removed,
+                    "removed files that an earlier run left half written"
+                );
+            }
+        }
+        let since = self
+            .options
+            .since
+            .unwrap_or_else(|| self.settings.first_day(self.today));
+        let rows = flow.list(since, self.today)?;
+        tracing::info!(invoices = rows.len(), %since, "listed");
+        let mut seen = Vec::new();
+        let mut wanted = Vec::new();
+        for row in rows {
+            let (key, listed) = self.identify(&row)?;
+            let exponent = money::exponent(&row.currency);
+            let facts = InvoiceFacts {
+                currency: row.currency.clone(),
+                exponent,
+                listed: listed.amount,
+                amount: None,
+                due: row.due,
+            };
+            let now = self.clock.now().to_string();
+            let id = if self.dry_run {
+                self.ledger.find(&key)?
+            } else {
+                let (id, new) = self.ledger.note_invoice(&key, &facts, &now)?;
+                seen.push(id);
+                if new {
+                    outcome.new.push(key.number.clone());
+                    if self.settings.alerts.new_invoice {
+                        let text = format!("new invoice {} of {}", key.number, key.date);
+                        self.ledger.raise("new", &key.number, &text, &now)?;
+                    }
+                }
+                Some(id)
+            };
+            for format in self.formats() {
+                if self.options.all || !self.has(id, format, &archive, &now)? {
+                    wanted.push((row.clone(), key.clone(), listed.clone(), format, id));
+                }
+            }
+        }
+        if !self.dry_run && self.whole_list {
+            for number in self
+                .ledger
+                .mark_gone(&self.profile.name, since, &seen, self.today)?
+            {
+                let text = format!("invoice {number} left the portal before it was fetched");
+                self.ledger
+                    .raise("gone", &number, &text, &self.clock.now().to_string())?;
+            }
+        }
+        let limit = self.options.limit.unwrap_or(usize::MAX);
+        let left = wanted.len().saturating_sub(limit);
+        let mut failures = 0;
+        for (row, key, listed, format, id) in wanted.into_iter().take(limit) {
+            let result = if self.dry_run {
+                outcome
+                    .stored
+                    .push(self.settings.names.path(&key, format, 1));
+                Ok(Exit::Done)
+            } else {
+                self.one(flow, &row, &key, &listed, format, &archive, outcome)
+            };
+            match result {
+                Ok(exit) => {
+                    failures = 0;
+                    outcome.exit = most_urgent([outcome.exit, exit]);
+                }
+                Err(error) => {
+                    let ends = ends_run(&error);
+                    if let (Error::Document { source, .. }, Some(id)) = (&error, id)
+                        && !source.is_cut()
+                    {
+                        let reason = chain(source);
+                        self.ledger
+                            .set_state(id, format, "refused", Some(&reason))?;
+                    }
+                    failures += 1;
+                    if ends || failures == FAILURES {
+                        return Err(error);
+                    }
+                    let tape = Tape {
+                        exchanges: self.kept.borrow().clone(),
+                        ..outcome.tape.clone()
+                    };
+                    let error = self.with_evidence(error, flow, &tape);
+                    report(&error, self.redactor);
+                    outcome.exit = most_urgent([outcome.exit, error.exit()]);
+                }
+            }
+        }
+        if left > 0 {
+            outcome.exit = most_urgent([outcome.exit, Exit::Partial]);
+        }
+        if outcome.exit == Exit::Failed && !outcome.stored.is_empty() {
+            outcome.exit = Exit::Partial;
+        }
+        Ok(())
+    }
+
+    /// Fetches, proves and stores one document.
+    #[expect(clippy::too_many_arguments, reason = "one document is all of these")]
+    fn one(
+        &mut self,
+        flow: &mut Flow<'_>,
+        row: &Row,
+        key: &InvoiceKey,
+        listed: &Listed,
+        format: Format,
+        archive: &Archive,
+        outcome: &mut Outcome,
+    ) -> Result<Exit, Error> {
+        let exponent = money::exponent(&row.currency);
+        let mut intake = Intake {
+            archive,
+            names: &self.settings.names,
+            map: &self.profile.xml,
+            rules: Rules {
+                tolerance: self.settings.tolerance.minor(exponent),
+                today: self.today,
+            },
+            now: self.clock.now(),
+            dry_run: false,
+            ledger: self.ledger,
+        };
+        if !self.options.all && intake.adopt(key, format, listed, &Origin::default())? {
+            outcome
+                .stored
+                .push(self.settings.names.path(key, format, 1));
+            return Ok(Exit::Done);
+        }
+        let name = format!("invoice {} as {}", key.number, format.name());
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let fetched = flow.download(row, format)?;
+            intake.now = self.clock.now();
+            match store(&mut intake, key, listed, format, &row.currency, &fetched) {
+                Ok(Taken::Stored { path, failed, .. }) => {
+                    tracing::info!(path, "stored");
+                    outcome.stored.push(path);
+                    for finding in &failed {
+                        tracing::error!(
+                            invoice = key.number,
+                            "check {} failed: {}",
+                            finding.check,
+                            finding.detail
+                        );
+                    }
+                    return Ok(if failed.is_empty() {
+                        Exit::Done
+                    } else {
+                        CHECK_FAILED
+                    });
+                }
+                Ok(Taken::Known) => return Ok(Exit::Done),
+                Err(Error::Document { source, .. }) if source.is_cut() && tries < TRIES => {
+                    tracing::info!(invoice = key.number, "the answer broke off; trying again");
+                }
+                Err(Error::Document { source, .. }) => {
+                    return Err(Error::Document { name, source });
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    fn identify(&self, row: &Row) -> Result<(InvoiceKey, Listed), Error> {
+        let account = row.account.clone().unwrap_or_default();
+        let key = InvoiceKey::new(&self.profile.name, &account, &row.number, row.date);
+        let exponent = money::exponent(&row.currency);
+        let amount =
+            money::parse_listed(&row.amount, exponent).map_err(|error| Error::Changed {
+                step: "list".to_owned(),
+                missing: format!("an amount of invoice {} ({error})", row.number),
+                evidence: None,
+            })?;
+        let listed = Listed {
+            number: row.number.clone(),
+            date: Some(row.date),
+            account: row.account.clone(),
+            amount: Some(amount),
+        };
+        Ok((key, listed))
+    }
+
+    fn formats(&self) -> Vec<Format> {
+        let asked = if self.options.formats.is_empty() {
+            &self.settings.formats
+        } else {
+            &self.options.formats
+        };
+        Format::ALL
+            .into_iter()
+            .filter(|format| asked.contains(format) && self.profile.downloads.contains_key(format))
+            .collect()
+    }
+
+    /// Whether a document is there: by its row, and by its file being the one of the row.
+    fn has(
+        &mut self,
+        invoice: Option<i64>,
+        format: Format,
+        archive: &Archive,
+        now: &str,
+    ) -> Result<bool, Error> {
+        let Some(invoice) = invoice else {
+            return Ok(false);
+        };
+        let document = self.ledger.document(invoice, format)?;
+        let Some(document) = document.filter(|document| document.state == "stored") else {
+            if !self.dry_run {
+                self.ledger.note_document(invoice, format)?;
+            }
+            return Ok(false);
+        };
+        let Some(path) = &document.path else {
+            return Ok(false);
+        };
+        let found = archive.sha256(path).map_err(|source| Error::Archive {
+            path: archive.full(path),
+            source,
+        })?;
+        if found.is_some() && found == document.sha256 {
+            return Ok(true);
+        }
+        if !self.dry_run {
+            let what = if found.is_some() {
+                "differs from"
+            } else {
+                "is missing from"
+            };
+            let text = format!("{path} {what} the archive; it is fetched again");
+            self.ledger
+                .raise("damaged", &format!("{path} {now}"), &text, now)?;
+        }
+        Ok(false)
+    }
+
+    /// Saves evidence for errors that are about a page.
+    fn with_evidence(&self, error: Error, flow: &Flow<'_>, tape: &Tape) -> Error {
+        let (step, missing) = match &error {
+            Error::Changed { step, missing, .. } => (step.clone(), missing.clone()),
+            Error::Document {
+                name,
+                source: source @ DocumentError::Zip(_),
+            } => (name.clone(), source.to_string()),
+            Error::Browse(crate::mech::BrowseError::Refused(refused)) => {
+                ("policy".to_owned(), refused.to_string())
+            }
+            _ => return error,
+        };
+        let good = self
+            .ledger
+            .skeleton(&self.profile.name, &step)
+            .ok()
+            .flatten();
+        let evidence = Evidence {
+            step: &step,
+            missing: &missing,
+            profile: self.profile,
+            hops: flow.browser.hops(),
+            page: flow.browser.page(),
+            good: good.as_deref(),
+            tape,
+        };
+        let root: &Path = &self.settings.state.join("evidence");
+        match evidence.save(root, self.redactor, self.clock.now()) {
+            Ok(directory) => match error {
+                Error::Changed { step, missing, .. } => Error::Changed {
+                    step,
+                    missing,
+                    evidence: Some(directory),
+                },
+                other => {
+                    tracing::warn!(directory = %directory.display(), "evidence saved");
+                    other
+                }
+            },
+            Err(failed) => {
+                tracing::error!(root = %root.display(), "evidence cannot be saved: {failed}");
+                error
+            }
+        }
+    }
+}
+
+fn store(
+    intake: &mut Intake<'_>,
+    key: &InvoiceKey,
+    listed: &Listed,
+    format: Format,
+    currency: &str,
+    fetched: &Fetched,
+) -> Result<Taken, Error> {
+    let refused = |source| Error::Document {
+        name: key.number.clone(),
+        source,
+    };
+    let origin = Origin {
+        url: fetched.url.clone(),
+        leaf: fetched.leaf.clone(),
+    };
+    let unpacked;
+    let bytes: &[u8] = if Looks::at(&fetched.bytes) == Looks::Zip {
+        let entries = document::unzip(&fetched.bytes).map_err(refused)?;
+        let mut fitting = entries
+            .into_iter()
+            .filter(|(name, bytes)| is_of(name, bytes, key, format));
+        unpacked = fitting.next().ok_or_else(|| {
+            refused(DocumentError::Zip(format!(
+                "no {} of this invoice in it",
+                format.name()
+            )))
+        })?;
+        &unpacked.1
+    } else {
+        &fetched.bytes
+    };
+    let read = document::read(bytes, format, intake.map, currency).map_err(refused)?;
+    let part = read
+        .parts
+        .iter()
+        .find(|part| {
+            part.number
+                .as_deref()
+                .is_none_or(|number| number == key.number)
+        })
+        .or(read.parts.first())
+        .ok_or_else(|| refused(DocumentError::NotAsked("no invoice is in it".to_owned())))?
+        .clone();
+    part.must_be(listed, intake.rules).map_err(refused)?;
+    intake.take(key, &read, &part, bytes, Some(listed), &origin)
+}
+
+/// Whether a ZIP entry is the format wanted and, where its name tells, the invoice wanted.
+fn is_of(name: &str, bytes: &[u8], key: &InvoiceKey, format: Format) -> bool {
+    let named = document::facts_of_name(name);
+    Looks::at(bytes) == Looks::Like(format) && named.is_none_or(|(number, _)| number == key.number)
+}
+
+/// Whether going on to the next document makes no sense.
+fn ends_run(error: &Error) -> bool {
+    use crate::mech::BrowseError;
+    use crate::net::TransportError;
+    match error {
+        Error::Document { .. } => false,
+        Error::Browse(BrowseError::Busy { .. }) => false,
+        Error::Browse(BrowseError::Transport(transport)) => !matches!(
+            transport,
+            TransportError::Network { .. } | TransportError::Incomplete { .. }
+        ),
+        _ => true,
+    }
+}
+
+fn report(error: &Error, redactor: &Redactor) {
+    tracing::error!("{}", redactor.clean(&chain(error)));
+    if let Some(hint) = error.hint() {
+        tracing::error!("hint: {hint}");
+    }
+}
+
+fn session_error(account: &Account, error: &dyn std::error::Error) -> Error {
+    Error::Secret {
+        account: account.name.clone(),
+        what: format!("session: {}", chain(error)),
+    }
+}
