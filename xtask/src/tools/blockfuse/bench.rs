@@ -203,12 +203,12 @@ impl Target {
     }
 
     fn blockfuse(report: &Report, engine: &str, device: &Path) -> Result<Self> {
+        // A directory of its own for each pass: the daemon of the last one may still be ending.
+        static PASS: AtomicU32 = AtomicU32::new(0);
         let name = device
             .file_name()
             .context("a device has a name")?
             .to_owned();
-        // A directory of its own for each pass: the daemon of the last one may still be ending.
-        static PASS: AtomicU32 = AtomicU32::new(0);
         let pass = PASS.fetch_add(1, Ordering::Relaxed);
         let key = format!("{}-{engine}-{pass}", name.display());
         let (source, mountpoint) = directories(report.sandbox(), &key);
