@@ -63,8 +63,7 @@ pub fn update(
         let Some(due) = listing.due else { continue };
         let left = today
             .until(due)
-            .map(|span| i64::from(span.get_days()))
-            .unwrap_or(i64::MAX);
+            .map_or(i64::MAX, |span| i64::from(span.get_days()));
         if (0..=days(rules.due_within)).contains(&left) {
             let text = format!(
                 "invoice {} over {} {} is due on {due}",
@@ -84,8 +83,7 @@ pub fn update(
     for (account, last) in newest {
         let silent = last
             .until(today)
-            .map(|span| i64::from(span.get_days()))
-            .unwrap_or(0);
+            .map_or(0, |span| i64::from(span.get_days()));
         if silent > days(rules.missing_after) {
             let text = format!("account {account}: no invoice since {last}, {silent} days ago");
             ledger.raise("missing", &format!("{account} {last}"), &text, &now)?;
@@ -165,8 +163,8 @@ mod tests {
     use std::time::Duration;
 
     const RULES: AlertRules = AlertRules {
-        due_within: Duration::from_secs(5 * 86_400),
-        missing_after: Duration::from_secs(10 * 86_400),
+        due_within: Duration::from_hours(5 * 24),
+        missing_after: Duration::from_hours(10 * 24),
         spend_deviations: 4,
         new_invoice: false,
     };
@@ -274,10 +272,8 @@ mod tests {
             None,
             "no deviation to measure by"
         );
-        assert_eq!(
-            out_of_line(&[i64::MIN, i64::MAX, 0, 0, 1, 2, 3, 4], i64::MAX, 4).is_some(),
-            true
-        );
+        let extreme = [i64::MIN, i64::MAX, 0, 0, 1, 2, 3, 4];
+        assert!(out_of_line(&extreme, i64::MAX, 4).is_some());
     }
 
     #[test]

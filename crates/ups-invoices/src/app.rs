@@ -473,17 +473,18 @@ impl App {
             let Some(channel) = &self.notify else {
                 return Err(Error::Usage("[alerts] notify is not configured".to_owned()));
             };
-            let body: String = fresh
+            let lines: Vec<String> = fresh
                 .iter()
                 .map(|alert| {
                     format!(
-                        "{} {}: {}\n",
+                        "{} {}: {}",
                         alert.id,
                         alert.kind,
                         Escaped::text(&alert.text)
                     )
                 })
                 .collect();
+            let body = lines.join("\n") + "\n";
             let json = serde_json::to_string(&fresh).unwrap_or_default();
             let subject = format!("ups-invoices: {} new alerts", fresh.len());
             channel.send(&Notice {
@@ -666,7 +667,7 @@ impl App {
             source,
         })?;
         self.settings.archive = into.join("archive");
-        self.settings.state = into.to_owned();
+        into.clone_into(&mut self.settings.state);
         let mut ledger = self.ledger()?;
         let clock = SteppedClock::new(tape.head.recorded);
         let account = Account {

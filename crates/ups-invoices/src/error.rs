@@ -109,17 +109,18 @@ fn saved(evidence: Option<&PathBuf>) -> String {
 impl Report for Error {
     fn exit(&self) -> Exit {
         match self {
-            Self::Config(_) | Self::Usage(_) => Exit::Usage,
+            Self::Config(_) | Self::Usage(_) | Self::Secret { .. } => Exit::Usage,
             Self::Lock(error) => error.exit(),
             Self::Document { source, .. } if source.is_cut() => Exit::Failed,
             Self::Document { .. } => CHECK_FAILED,
-            Self::Browse(BrowseError::Refused(Refused::Downgrade { .. }))
-            | Self::Browse(BrowseError::Transport(TransportError::Tls { .. }))
+            Self::Browse(
+                BrowseError::Refused(Refused::Downgrade { .. })
+                | BrowseError::Transport(TransportError::Tls { .. }),
+            )
             | Self::Transport(TransportError::Tls { .. }) => TLS_REFUSED,
             Self::Browse(BrowseError::Refused(_)) | Self::Changed { .. } => PAGE_CHANGED,
             Self::LoginRefused { .. } => LOGIN_REFUSED,
             Self::Person { .. } => NEEDS_PERSON,
-            Self::Secret { .. } => Exit::Usage,
             Self::Browse(_)
             | Self::Transport(_)
             | Self::Ledger(_)

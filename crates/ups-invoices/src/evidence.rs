@@ -79,15 +79,12 @@ impl Evidence<'_> {
         }
         if let Some(page) = self.page.filter(|page| page.is_html()) {
             let now = page.document().skeleton();
-            match self.good {
-                Some(good) => {
-                    text.push_str("\nskeleton, - last good page, + this page:\n");
-                    text.push_str(&difference(good, &now));
-                }
-                None => {
-                    text.push_str("\nskeleton of this page (no good one is known):\n");
-                    text.push_str(&now);
-                }
+            if let Some(good) = self.good {
+                text.push_str("\nskeleton, - last good page, + this page:\n");
+                text.push_str(&difference(good, &now));
+            } else {
+                text.push_str("\nskeleton of this page (no good one is known):\n");
+                text.push_str(&now);
             }
         }
         text

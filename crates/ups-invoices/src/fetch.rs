@@ -89,7 +89,7 @@ impl std::fmt::Debug for Job<'_> {
 impl Job<'_> {
     /// Runs to the end. Errors are reported as they occur; the outcome holds the most urgent one.
     pub fn run(self, transport: Box<dyn Transport + '_>) -> Result<Outcome, Error> {
-        self.with_flow(transport, |job, flow, outcome| job.fetch(flow, outcome))
+        self.with_flow(transport, Work::fetch)
     }
 
     /// Signs in and keeps the session, whatever session there is.
@@ -580,8 +580,7 @@ fn ends_run(error: &Error) -> bool {
     use crate::mech::BrowseError;
     use crate::net::TransportError;
     match error {
-        Error::Document { .. } => false,
-        Error::Browse(BrowseError::Busy { .. }) => false,
+        Error::Document { .. } | Error::Browse(BrowseError::Busy { .. }) => false,
         Error::Browse(BrowseError::Transport(transport)) => !matches!(
             transport,
             TransportError::Network { .. } | TransportError::Incomplete { .. }

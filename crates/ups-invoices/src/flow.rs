@@ -163,7 +163,7 @@ impl<'a> Flow<'a> {
                 .unwrap_or_default();
             if days <= 0 {
                 let missing = format!("a list of {from} with fewer than {} rows", part.len());
-                return Err(self.changed("list", missing));
+                return Err(Self::changed("list", missing));
             }
             let middle = from.saturating_add((days / 2).days());
             ranges.push((from, middle));
@@ -222,15 +222,16 @@ impl<'a> Flow<'a> {
                 Looks::at(&page.body).words()
             )
         });
-        Err(self.changed(&name, what))
+        Err(Self::changed(&name, what))
     }
 
     fn ask_for(&mut self, download: &Download, row: &Row, step: Step<'_>) -> Result<(), Error> {
         let values = self.values(row);
         let escape = |text: &str| url::form_urlencoded::byte_serialize(text.as_bytes()).collect();
         let address = self.filled(download.url.fill(&values, escape), step.name)?;
-        let url = Url::parse(&address.unwrap_or_default())
-            .map_err(|_parse| self.changed(step.name, "an address made from the row".to_owned()))?;
+        let url = Url::parse(&address.unwrap_or_default()).map_err(|_parse| {
+            Self::changed(step.name, "an address made from the row".to_owned())
+        })?;
         if let Some(form) = &download.form {
             self.browser.open(&url, step)?;
             match self.state()? {
@@ -313,7 +314,10 @@ impl<'a> Flow<'a> {
                 .page()
                 .is_some_and(|page| page.document().select(&expect.selector).next().is_some());
             if !found {
-                return Err(self.changed(&step.name, format!("element {}", expect.text)));
+                return Err(Self::changed(
+                    &step.name,
+                    format!("element {}", expect.text),
+                ));
             }
         }
         self.keep_skeleton(&step.name);
@@ -390,7 +394,7 @@ impl<'a> Flow<'a> {
             let cell = |name: &str| {
                 cells.get(name).cloned().ok_or_else(|| {
                     let css = values.get(name).map_or("", |css| css.text.as_str());
-                    self.changed(
+                    Self::changed(
                         "list",
                         format!("{name} at `{css}` in a row of `{}`", selector.text),
                     )
@@ -409,7 +413,10 @@ impl<'a> Flow<'a> {
             .as_ref()
             .is_some_and(|text| document.visible_text().contains(text));
         if rows.is_empty() && !empty {
-            return Err(self.changed("list", format!("rows at `{}`", selector.text)));
+            return Err(Self::changed(
+                "list",
+                format!("rows at `{}`", selector.text),
+            ));
         }
         Ok(rows)
     }
@@ -451,7 +458,7 @@ impl<'a> Flow<'a> {
         };
         let text = page.text();
         let array = json_array(&text, pointer)
-            .ok_or_else(|| self.changed("list", format!("a JSON array at `{pointer}`")))?;
+            .ok_or_else(|| Self::changed("list", format!("a JSON array at `{pointer}`")))?;
         let mut rows = Vec::new();
         for object in array {
             let fields: BTreeMap<String, String> = object
@@ -464,7 +471,7 @@ impl<'a> Flow<'a> {
                 .collect();
             let cell = |name: &str| {
                 cells.get(name).cloned().ok_or_else(|| {
-                    self.changed("list", format!("field `{}` of a row", values[name]))
+                    Self::changed("list", format!("field `{}` of a row", values[name]))
                 })
             };
             rows.push(self.row(
@@ -490,9 +497,9 @@ impl<'a> Flow<'a> {
         let date = list
             .dates
             .parse(date)
-            .ok_or_else(|| self.changed("list", "a date in the profile's pattern".to_owned()))?;
+            .ok_or_else(|| Self::changed("list", "a date in the profile's pattern".to_owned()))?;
         if number.is_empty() {
-            return Err(self.changed("list", "an invoice number".to_owned()));
+            return Err(Self::changed("list", "an invoice number".to_owned()));
         }
         Ok(Row {
             number,
@@ -514,15 +521,15 @@ impl<'a> Flow<'a> {
     /// Fills and submits a form of the open page.
     fn submit(&mut self, fill: &FormFill, values: &Values, step: Step<'_>) -> Result<(), Error> {
         let form = self.browser.page().and_then(|page| page.form(&fill.by));
-        let mut form = form.ok_or_else(|| self.changed(step.name, fill.by.to_string()))?;
+        let mut form = form.ok_or_else(|| Self::changed(step.name, fill.by.to_string()))?;
         for (field, template) in &fill.fill {
             let value = self.filled(template.fill(values, str::to_owned), step.name)?;
             form.fill(field, &value.unwrap_or_default())
-                .map_err(|error| self.changed(step.name, error.to_string()))?;
+                .map_err(|error| Self::changed(step.name, error.to_string()))?;
         }
         let mut request = form
             .submit(fill.submit.as_deref())
-            .map_err(|error| self.changed(step.name, error.to_string()))?;
+            .map_err(|error| Self::changed(step.name, error.to_string()))?;
         request.secret = fill.has_secret();
         let repeatable = !request.secret;
         self.browser.go(request, step, repeatable)?;
@@ -552,7 +559,7 @@ impl<'a> Flow<'a> {
         match self.state()? {
             // The list's own answer decides; without a session there is no token.
             State::SignedOut => Ok(()),
-            State::Good => Err(self.changed("token", format!("header {}", token.header))),
+            State::Good => Err(Self::changed("token", format!("header {}", token.header))),
         }
     }
 
@@ -609,10 +616,10 @@ impl<'a> Flow<'a> {
     }
 
     fn filled<T>(&self, result: Result<T, String>, step: &str) -> Result<T, Error> {
-        result.map_err(|reason| self.changed(step, reason))
+        result.map_err(|reason| Self::changed(step, reason))
     }
 
-    fn changed(&self, step: &str, missing: String) -> Error {
+    fn changed(step: &str, missing: String) -> Error {
         Error::Changed {
             step: step.to_owned(),
             missing,

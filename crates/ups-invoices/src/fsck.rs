@@ -1,6 +1,7 @@
 //! Compares ledger and archive, one to one.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use crate::document::{self, Looks};
 use crate::error::Error;
@@ -74,7 +75,11 @@ pub fn run(intake: &mut Intake<'_>, repair: bool) -> Result<Vec<Fault>, Error> {
         known.insert(path);
     }
     for path in files {
-        if known.contains(&path) || path.ends_with(".aside") {
+        if known.contains(&path)
+            || Path::new(&path)
+                .extension()
+                .is_some_and(|end| end == "aside")
+        {
             continue;
         }
         let done = if repair {

@@ -1,4 +1,22 @@
 //! Fetch, prove and file UPS invoices.
+//!
+//! UPS keeps invoices for 52 weeks and offers no API for them. This crate takes them in by three
+//! doors (files, a session imported from a browser, a form sign-in described by a profile), adds
+//! every row up to the cent, keeps the files in an archive and what they say in a ledger.
+//!
+//! ```console
+//! # ups-invoices ingest /srv/incoming/ups
+//! stored 2026-02-14_000000A1B2C3001.csv
+//! # ups-invoices check
+//! 2026-02-14  000000A1B2C3001       passed 6 checks
+//! ```
+//!
+//! Promised: certificates are always verified; nothing is requested that the profile does not
+//! list; a password is posted once; amounts are never floats; a file is whole or not there.
+//! Refused: captchas, bot walls and other layouts than the 250-column billing data file.
+//!
+//! Read on in [`csv250`] for the format, [`check`] for the verdicts, [`flow`] and [`policy`] for
+//! what happens at a portal, and `docs/architecture.md` for the map.
 
 pub mod alerts;
 pub mod app;

@@ -1,5 +1,10 @@
 //! A private authority and server certificates of every good and bad kind.
 
+#![expect(
+    clippy::missing_panics_doc,
+    reason = "fixed parameters always give certificates; a panic is a broken test kit"
+)]
+
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateRevocationListParams, CertifiedIssuer, DnType,
     ExtendedKeyUsagePurpose, IsCa, Issuer, KeyIdMethod, KeyPair, KeyUsagePurpose, RevocationReason,

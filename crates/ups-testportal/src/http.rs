@@ -1,6 +1,7 @@
 //! As much of HTTP/1.1 as a test server needs, over TLS or in the clear.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
@@ -221,11 +222,11 @@ fn serve(
         let length = answer.body.len();
         let mut head = format!("HTTP/1.1 {} Answer\r\n", answer.status);
         for (name, value) in &answer.headers {
-            head.push_str(&format!("{name}: {value}\r\n"));
+            let _ = write!(head, "{name}: {value}\r\n");
         }
         match answer.spoil {
             Spoil::No | Spoil::ShortBody => {
-                head.push_str(&format!("content-length: {length}\r\n\r\n"))
+                let _ = write!(head, "content-length: {length}\r\n\r\n");
             }
             Spoil::NoEnd => head.push_str("connection: close\r\n\r\n"),
         }

@@ -571,7 +571,7 @@ fn download(number: &str, format: &str, state: &mut State, invoices: &[Invoice])
         }
         Fault::Zip => body = zipped(&[(&name, &body)]),
         Fault::ZipTraversal => {
-            body = zipped(&[(&name, &body), ("../../etc/cron.d/x", b"* * * * *")])
+            body = zipped(&[(&name, &body), ("../../etc/cron.d/x", b"* * * * *")]);
         }
         Fault::ZipBomb => body = zipped(&[(&name, &vec![b'0'; 64 << 20])]),
         _ => {}

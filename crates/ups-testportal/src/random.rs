@@ -12,7 +12,7 @@ impl Random {
     }
 
     /// The next 64 bits.
-    pub fn next(&mut self) -> u64 {
+    pub fn bits(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -23,17 +23,17 @@ impl Random {
     /// A number from `low` to `high`, both included; the slight bias does not matter here.
     pub fn range(&mut self, low: i64, high: i64) -> i64 {
         let width = (high - low).unsigned_abs() + 1;
-        low + i64::try_from(self.next() % width).unwrap_or_default()
+        low + i64::try_from(self.bits() % width).unwrap_or_default()
     }
 
     /// True once in `n`.
     pub fn one_in(&mut self, n: u64) -> bool {
-        self.next().is_multiple_of(n)
+        self.bits().is_multiple_of(n)
     }
 
     /// One of `items`.
     pub fn pick<'a, T>(&mut self, items: &'a [T]) -> &'a T {
-        let at = usize::try_from(self.next() % items.len() as u64).unwrap_or_default();
+        let at = usize::try_from(self.bits() % items.len() as u64).unwrap_or_default();
         &items[at]
     }
 }

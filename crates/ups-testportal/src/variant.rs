@@ -19,6 +19,10 @@ pub enum Header {
 
 /// One way of writing the same rows.
 #[derive(Debug, Clone)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is one independent difference"
+)]
 pub struct Variant {
     /// `,` or `;`.
     pub delimiter: char,
@@ -134,9 +138,9 @@ pub fn xml(invoice: &Invoice) -> String {
     let mut text = String::from(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<BillingData xmlns=\"urn:test:billing\">\n",
     );
-    let _ = write!(
+    let _ = writeln!(
         text,
-        "<InvoiceDetails><AccountNumber>{}</AccountNumber><InvoiceNumber>{}</InvoiceNumber><InvoiceDate>{}</InvoiceDate><InvoiceCurrency>{}</InvoiceCurrency><InvoiceAmount>{}</InvoiceAmount></InvoiceDetails>\n",
+        "<InvoiceDetails><AccountNumber>{}</AccountNumber><InvoiceNumber>{}</InvoiceNumber><InvoiceDate>{}</InvoiceDate><InvoiceCurrency>{}</InvoiceCurrency><InvoiceAmount>{}</InvoiceAmount></InvoiceDetails>",
         invoice.account,
         invoice.number,
         invoice.date,
@@ -149,9 +153,9 @@ pub fn xml(invoice: &Invoice) -> String {
                 .find(|(c, _)| *c == column)
                 .map_or("", |(_, v)| v)
         };
-        let _ = write!(
+        let _ = writeln!(
             text,
-            "<TransactionDetails><ChargeCategoryDetailCode>{:<4}</ChargeCategoryDetailCode><Shipment><LeadShipmentNumber>{}</LeadShipmentNumber><Package><ChargeDetails><Charge><ChargeInformation><ClassificationCode>{}</ClassificationCode><NetAmount>{}</NetAmount><DescriptionOfCharges>{}</DescriptionOfCharges></ChargeInformation></Charge></ChargeDetails></Package></Shipment></TransactionDetails>\n",
+            "<TransactionDetails><ChargeCategoryDetailCode>{:<4}</ChargeCategoryDetailCode><Shipment><LeadShipmentNumber>{}</LeadShipmentNumber><Package><ChargeDetails><Charge><ChargeInformation><ClassificationCode>{}</ClassificationCode><NetAmount>{}</NetAmount><DescriptionOfCharges>{}</DescriptionOfCharges></ChargeInformation></Charge></ChargeDetails></Package></Shipment></TransactionDetails>",
             value(35),
             value(13),
             value(43),
@@ -175,12 +179,12 @@ pub fn pdf(invoice: &Invoice) -> Vec<u8> {
         format!("<</Title(Invoice {})>>", invoice.number),
     ] {
         offsets.push(text.len());
-        let _ = write!(text, "{} 0 obj{object}endobj\n", offsets.len());
+        let _ = writeln!(text, "{} 0 obj{object}endobj", offsets.len());
     }
     let start = text.len();
     let _ = write!(text, "xref\n0 {}\n0000000000 65535 f \n", offsets.len() + 1);
     for offset in &offsets {
-        let _ = write!(text, "{offset:010} 00000 n \n");
+        let _ = writeln!(text, "{offset:010} 00000 n ");
     }
     let _ = write!(
         text,

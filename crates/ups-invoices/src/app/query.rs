@@ -22,7 +22,8 @@ use crate::money::show;
 use crate::report::{self, group};
 use crate::totals::Totals;
 
-/// Workers over large files. More than two gain nothing that was measured: one reads, one sums.
+/// Workers over large files. Each holds a block of 1 MiB, so memory grows with them; four are
+/// plenty for files of a few gigabytes.
 fn workers() -> usize {
     std::thread::available_parallelism()
         .map_or(1, std::num::NonZero::get)
@@ -96,7 +97,7 @@ impl App {
             listings = ledger.listings(since, None)?;
         }
         for number in invoices {
-            listings.extend(self.find(&ledger, number)?);
+            listings.extend(Self::find(&ledger, number)?);
         }
         let mut results = Vec::new();
         let mut exits = Vec::new();
@@ -188,7 +189,7 @@ impl App {
         Ok(())
     }
 
-    fn find(&self, ledger: &Ledger, number: &str) -> Result<Vec<Listing>, Error> {
+    fn find(ledger: &Ledger, number: &str) -> Result<Vec<Listing>, Error> {
         let found = ledger.by_number(number)?;
         if found.is_empty() {
             return Err(Error::Usage(format!(
@@ -250,7 +251,7 @@ impl App {
     pub(super) fn show(&mut self, invoice: Option<&str>, last: bool) -> Result<Exit, Error> {
         let ledger = self.ledger()?;
         let found = match invoice {
-            Some(number) if !last => self.find(&ledger, number)?,
+            Some(number) if !last => Self::find(&ledger, number)?,
             _ => {
                 let newest = ledger.listings(None, None)?.into_iter().next_back();
                 vec![newest.ok_or_else(|| Error::Usage("the ledger is empty".to_owned()))?]
@@ -458,13 +459,13 @@ impl App {
             ExportTo::Postgres | ExportTo::Sqlite => export::postgres(&mut text, &entries)?,
         }
         match output {
-            Some(path) => self.write_file(path, &text)?,
+            Some(path) => Self::write_file(path, &text)?,
             None => self.out.write_all(&text)?,
         }
         Ok(Exit::Done)
     }
 
-    fn write_file(&self, path: &Path, content: &[u8]) -> Result<(), Error> {
+    fn write_file(path: &Path, content: &[u8]) -> Result<(), Error> {
         nightshift_common::atomic::replace_with(path, 0o600, content).map_err(|error| {
             Error::Archive {
                 path: path.to_owned(),
@@ -485,7 +486,7 @@ impl App {
         let ledger = self.ledger()?;
         let entries = self.entries(&ledger, None, None)?;
         if let Some(path) = html {
-            self.write_file(path, report::html(&entries, self.today).as_bytes())?;
+            Self::write_file(path, report::html(&entries, self.today).as_bytes())?;
             return Ok(Exit::Done);
         }
         let groups = group(&entries, by);

@@ -127,20 +127,19 @@ pub(super) fn decide(blocks: &[Block], last: bool) -> Result<Option<Layout>, Csv
         return Err(CsvError::Layout(name_of_narrow(first, &fields)));
     }
     let header = is_header(first, &fields).then_some(fields.len());
-    let positions = match header {
-        Some(_) => match_header(first, &fields)?,
-        None => {
-            let version = fields[at::VERSION].raw(first).trim_ascii();
-            if version != KNOWN_VERSION {
-                let version = String::from_utf8_lossy(version).escape_debug().to_string();
-                return Err(CsvError::Layout(format!(
-                    "{width} columns, no header, and layout version `{version}` instead of 2.1"
-                )));
-            }
-            (0..columns::COUNT)
-                .map(|c| if c < width { c } else { usize::MAX })
-                .collect()
+    let positions = if header.is_some() {
+        match_header(first, &fields)?
+    } else {
+        let version = fields[at::VERSION].raw(first).trim_ascii();
+        if version != KNOWN_VERSION {
+            let version = String::from_utf8_lossy(version).escape_debug().to_string();
+            return Err(CsvError::Layout(format!(
+                "{width} columns, no header, and layout version `{version}` instead of 2.1"
+            )));
         }
+        (0..columns::COUNT)
+            .map(|c| if c < width { c } else { usize::MAX })
+            .collect()
     };
     // An only row without newline is whole only if it is as wide as rows can be.
     let cut = end.is_some_and(|end| !end.terminated);

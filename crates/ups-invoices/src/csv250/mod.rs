@@ -104,7 +104,7 @@ pub fn scan<R: Read + Send>(input: R, threads: usize) -> Result<Scan, CsvError> 
         threads,
         usize::MAX,
         Sums::default,
-        |sums, row| sums.add(row),
+        Sums::add,
         Sums::merge,
     )?;
     Ok(Scan { layout, sums })

@@ -147,11 +147,10 @@ impl<'a> Row<'a> {
                 },
                 Kind::Amount => {
                     match money::parse(text, self.exponent(column), self.layout.decimal) {
-                        Ok(_) => None,
                         Err(AmountError::TooPrecise(_)) if binding => {
                             Some("more digits after the decimal sign than its currency has")
                         }
-                        Err(AmountError::TooPrecise(_)) => None,
+                        Ok(_) | Err(AmountError::TooPrecise(_)) => None,
                         Err(AmountError::NotANumber) => Some("not a number"),
                         Err(AmountError::Overflow) => Some("too large"),
                     }

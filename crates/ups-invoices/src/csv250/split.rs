@@ -117,13 +117,13 @@ impl<'a> Splitter<'a> {
     fn fields(&mut self, fields: &mut Vec<Span>, limit: usize) -> Result<bool, QuoteError> {
         loop {
             let Some(at) = self.next_mark() else {
-                self.push(fields, self.start, self.bytes.len());
+                Self::push(fields, self.start, self.bytes.len());
                 self.start = self.bytes.len();
                 return Ok(false);
             };
             let byte = self.bytes[at];
             if byte == self.delimiter {
-                self.push(fields, self.start, at);
+                Self::push(fields, self.start, at);
                 self.start = at + 1;
                 if fields.len() >= limit {
                     return self.skip_row();
@@ -134,7 +134,7 @@ impl<'a> Splitter<'a> {
                 } else {
                     at
                 };
-                self.push(fields, self.start, end);
+                Self::push(fields, self.start, end);
                 self.start = at + 1;
                 self.line += 1;
                 return Ok(true);
@@ -234,7 +234,7 @@ impl<'a> Splitter<'a> {
     }
 
     #[inline]
-    fn push(&self, fields: &mut Vec<Span>, start: usize, end: usize) {
+    fn push(fields: &mut Vec<Span>, start: usize, end: usize) {
         fields.push(span(start, end, false));
     }
 

@@ -174,27 +174,26 @@ impl Sums {
             return Ok(*at);
         }
         let key = (recipient.to_vec(), number.to_vec());
-        let at = match self.index.get(&key) {
-            Some(&at) => at,
-            None => {
-                self.invoices.push(InvoiceSum {
-                    recipient: row.string(at::RECIPIENT),
-                    account: row.string(at::ACCOUNT),
-                    number: row.string(at::INVOICE_NUMBER),
-                    date: row.date(at::INVOICE_DATE)?,
-                    due: row.date(at::DUE_DATE).ok().flatten(),
-                    currency: row.string(at::INVOICE_CURRENCY),
-                    exponent: row.exponent(at::INVOICE_AMOUNT),
-                    amount: row.amount(at::INVOICE_AMOUNT)?,
-                    net: 0,
-                    rows: 0,
-                    first_line: row.line,
-                    other_currency: None,
-                    disagreements: Vec::new(),
-                });
-                self.index.insert(key.clone(), self.invoices.len() - 1);
-                self.invoices.len() - 1
-            }
+        let at = if let Some(&at) = self.index.get(&key) {
+            at
+        } else {
+            self.invoices.push(InvoiceSum {
+                recipient: row.string(at::RECIPIENT),
+                account: row.string(at::ACCOUNT),
+                number: row.string(at::INVOICE_NUMBER),
+                date: row.date(at::INVOICE_DATE)?,
+                due: row.date(at::DUE_DATE).ok().flatten(),
+                currency: row.string(at::INVOICE_CURRENCY),
+                exponent: row.exponent(at::INVOICE_AMOUNT),
+                amount: row.amount(at::INVOICE_AMOUNT)?,
+                net: 0,
+                rows: 0,
+                first_line: row.line,
+                other_currency: None,
+                disagreements: Vec::new(),
+            });
+            self.index.insert(key.clone(), self.invoices.len() - 1);
+            self.invoices.len() - 1
         };
         self.current = Some((key.0, key.1, at));
         Ok(at)

@@ -287,7 +287,9 @@ impl Form {
                         let first = options.iter().find(|option| !option.disabled);
                         selected = selected.pop().or(first).into_iter().collect();
                     }
-                    selected.iter().for_each(|option| push(&option.value));
+                    for option in selected {
+                        push(&option.value);
+                    }
                 }
                 Kind::Submit { image, .. } if pressed == Some(index) => {
                     if *image {

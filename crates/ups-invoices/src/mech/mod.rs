@@ -26,7 +26,7 @@ const MOST_HOPS: usize = 15;
 /// First wait before a repeated request; doubles each time, up to [`LONGEST_WAIT`].
 const FIRST_WAIT: Duration = Duration::from_secs(2);
 /// Longest wait between two tries that is not asked for by the server.
-const LONGEST_WAIT: Duration = Duration::from_secs(60);
+const LONGEST_WAIT: Duration = Duration::from_mins(1);
 /// Tries of one request.
 const MOST_TRIES: u32 = 10;
 /// Pages larger than this are not parsed as HTML.
@@ -341,21 +341,18 @@ impl<'t> Browser<'t> {
                 None
             };
             let target = refresh.and_then(|target| page.url.join(&target).ok());
-            match target.filter(|target| *target != page.url) {
-                Some(target) => {
-                    referer = Some(from);
-                    request = Request::new(Method::Get, target);
-                }
-                None => {
-                    self.history.push(page);
-                    // A run keeps what `back` needs, not every invoice it fetched.
-                    if self.history.len() > 8 {
-                        self.history.remove(0);
-                    }
-                    let last = self.history.len() - 1;
-                    return Ok(&self.history[last]);
-                }
+            if let Some(target) = target.filter(|target| *target != page.url) {
+                referer = Some(from);
+                request = Request::new(Method::Get, target);
+                continue;
             }
+            self.history.push(page);
+            // A run keeps what `back` needs, not every invoice it fetched.
+            if self.history.len() > 8 {
+                self.history.remove(0);
+            }
+            let last = self.history.len() - 1;
+            return Ok(&self.history[last]);
         }
         Err(BrowseError::Circle {
             step: step.name.to_owned(),
@@ -439,8 +436,8 @@ impl<'t> Browser<'t> {
         if let Some(last) = self.last_request {
             let passed = self.clock.now().duration_since(last).unsigned_abs();
             let wanted = self.pace.delay + self.jitter();
-            if wanted > passed {
-                self.clock.sleep(wanted - passed);
+            if let Some(rest) = wanted.checked_sub(passed).filter(|rest| !rest.is_zero()) {
+                self.clock.sleep(rest);
             }
         }
         if self.clock.now() >= self.pace.deadline {

@@ -24,6 +24,7 @@ impl Transport for Scripted {
     }
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "scripts mix answers and errors")]
 fn answer(status: u16, headers: &[(&str, &str)], body: &str) -> Result<Response, TransportError> {
     let headers = headers
         .iter()
@@ -41,10 +42,10 @@ fn start() -> Timestamp {
     "2026-02-14T12:00:00Z".parse().unwrap()
 }
 
-fn browser<'c>(
-    clock: &'c SteppedClock,
+fn browser(
+    clock: &SteppedClock,
     answers: Vec<Result<Response, TransportError>>,
-) -> (Browser<'c>, Scripted) {
+) -> (Browser<'_>, Scripted) {
     let scripted = Scripted {
         answers: Rc::new(RefCell::new(answers)),
         ..Scripted::default()
@@ -61,7 +62,7 @@ fn browser<'c>(
         delay: Duration::from_secs(3),
         jitter: Duration::ZERO,
         max_requests: 40,
-        deadline: start().checked_add(Duration::from_secs(600)).unwrap(),
+        deadline: start().checked_add(Duration::from_mins(10)).unwrap(),
     };
     (
         Browser::new(Box::new(scripted.clone()), clock, policy, pace),
@@ -201,7 +202,7 @@ fn a_server_that_stays_busy_ends_the_run_inside_its_deadline() {
         matches!(error, BrowseError::Busy { status: 503, .. }),
         "{error}"
     );
-    assert!(clock.now() <= start().checked_add(Duration::from_secs(600)).unwrap());
+    assert!(clock.now() <= start().checked_add(Duration::from_mins(10)).unwrap());
     assert!(scripted.asked.borrow().len() > 3);
 }
 

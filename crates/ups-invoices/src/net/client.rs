@@ -12,7 +12,7 @@ use super::{Method, Request, Response, Transport, TransportError, plain_address}
 /// Largest answer read: the largest known invoice is 50 MB.
 const LARGEST: u64 = 256 << 20;
 /// Time for connecting, and between two pieces of an answer.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// `HOST:PORT:ADDR`: connect to another address for a host; the certificate is still judged for
 /// the host.

@@ -134,7 +134,7 @@ fn a_file_that_is_still_growing_is_left_for_later() {
         .arg(sandbox.join("in"))
         .run()
         .assert(0, "", "");
-    let old = std::time::SystemTime::now() - std::time::Duration::from_secs(7200);
+    let old = std::time::SystemTime::now() - std::time::Duration::from_hours(2);
     std::fs::File::options()
         .write(true)
         .open(&file)

@@ -1,5 +1,7 @@
 //! The real binary against the test portal over real TLS.
 
+#![expect(clippy::unwrap_used, reason = "a set-up that fails fails the test")]
+
 mod books;
 mod faults;
 mod fetch;

@@ -105,12 +105,11 @@ fn a_private_root_is_refused_with_the_system_store() {
     .unwrap();
     let sandbox = sandbox(&authority, "");
     let text = String::from_utf8(sandbox.read("config.toml")).unwrap();
-    let without: String = text
+    let without: Vec<&str> = text
         .lines()
         .filter(|line| !line.starts_with("ca_file"))
-        .map(|line| format!("{line}\n"))
         .collect();
-    sandbox.file("config.toml", without);
+    sandbox.file("config.toml", without.join("\n"));
     fetch(&sandbox, &server.address.to_string())
         .run()
         .assert(11, "", has("UnknownIssuer"));
