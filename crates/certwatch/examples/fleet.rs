@@ -13,6 +13,7 @@
 )]
 
 use std::collections::HashMap;
+use std::fmt::Write as _;
 use std::io::{BufRead as _, Write as _};
 use std::sync::{Arc, RwLock};
 use std::time::{Duration, SystemTime};
@@ -104,9 +105,11 @@ fn main() {
     let mut pem = String::new();
     for root in [&root, &other_root] {
         let body = base64::engine::general_purpose::STANDARD.encode(&root.der);
-        pem.push_str(&format!(
-            "-----BEGIN CERTIFICATE-----\n{body}\n-----END CERTIFICATE-----\n"
-        ));
+        writeln!(
+            pem,
+            "-----BEGIN CERTIFICATE-----\n{body}\n-----END CERTIFICATE-----"
+        )
+        .unwrap();
     }
     std::fs::write(format!("{directory}/roots.pem"), pem).unwrap();
     let mut hosts = HashMap::new();
@@ -115,7 +118,7 @@ fn main() {
         let name = format!("h{n}.fleet.test");
         hosts.insert(name.clone(), leaf(&name, &subs[n % 4], 20));
         let (a, b) = (n / 250 + 1, n % 250 + 1);
-        targets.push_str(&format!("127.1.{a}.{b}:{port} sni={name}\n"));
+        writeln!(targets, "127.1.{a}.{b}:{port} sni={name}").unwrap();
     }
     std::fs::write(format!("{directory}/targets"), targets).unwrap();
     let fleet = Arc::new(Fleet(RwLock::new(hosts)));

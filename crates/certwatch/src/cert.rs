@@ -57,6 +57,10 @@ pub(crate) struct Cert {
 
 /// A distinguished name: raw for comparison, text for people.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[expect(
+    clippy::struct_field_names,
+    reason = "common name is what X.500 calls it"
+)]
 pub(crate) struct Name {
     pub(crate) raw: Vec<u8>,
     pub(crate) common_name: Option<String>,

@@ -215,10 +215,11 @@ fn combine(findings: &mut [Finding]) {
     let odd = findings.iter().any(|f| f.code.row() == 16);
     for finding in findings.iter_mut() {
         match finding.code {
-            Code::LEVEL_DOWN_EV if unseen || owner || odd => finding.severity = Severity::Critical,
-            Code::SCT_GONE if unseen || owner || odd => finding.severity = Severity::Critical,
+            Code::LEVEL_DOWN_EV | Code::SCT_GONE if unseen || owner || odd => {
+                finding.severity = Severity::Critical;
+            }
             Code::LEVEL_DOWN_OV if owner => {
-                finding.severity = finding.severity.max(Severity::Warning)
+                finding.severity = finding.severity.max(Severity::Warning);
             }
             _ => {}
         }

@@ -277,6 +277,10 @@ pub(crate) struct Decide {
 
 #[derive(Debug, Args)]
 #[group(id = "pin-what", required = true, multiple = false)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "one flag each; clap admits one of them"
+)]
 pub(crate) struct PinFlags {
     /// Pin the key of its certificate
     #[arg(long, group = "pin-what")]

@@ -183,7 +183,7 @@ impl Engine {
     }
 
     /// Takes one result.
-    pub(crate) fn take(&mut self, result: crate::sweep::Result, now: Unix) -> Result<(), DbError> {
+    pub(crate) fn take(&mut self, result: &crate::sweep::Result, now: Unix) -> Result<(), DbError> {
         let key = (result.target, result.addr);
         if result.seen.presented.is_some() {
             self.sweep.answered.insert(result.target);

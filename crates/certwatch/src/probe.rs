@@ -66,15 +66,12 @@ impl Prober {
         let provider = Arc::new(provider);
         let mut config = ClientConfig::builder_with_provider(Arc::clone(&provider))
             .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
-            .map(|builder| {
-                builder
-                    .dangerous()
-                    .with_custom_certificate_verifier(Recorder::new(&provider))
-                    .with_no_client_auth()
-            })
             .unwrap_or_else(|error| {
                 unreachable!("the provider has suites for both versions: {error}")
-            });
+            })
+            .dangerous()
+            .with_custom_certificate_verifier(Recorder::new(&provider))
+            .with_no_client_auth();
         // A resumed session shows no chain.
         config.resumption = Resumption::disabled();
         Self {
@@ -90,7 +87,8 @@ impl Prober {
         let stage = Here(Mutex::new(Stage::Connect));
         let recorder = Recorder::new(&self.provider);
         let address = SocketAddr::new(address, target.port);
-        let work = self.exchange(target, address, &recorder, &stage);
+        // On the heap: sixteen kilobytes of state should not be moved about.
+        let work = Box::pin(self.exchange(target, address, &recorder, &stage));
         let mut seen = timeout_at(deadline, work)
             .await
             .unwrap_or_else(|_elapsed| Seen::nothing(Outcome::Timeout(stage.get())));
@@ -152,7 +150,7 @@ impl Prober {
             return Seen::nothing(outcome);
         }
         // The first failure is the true one if the cleartext hello fails as well.
-        cleartext(target, address, stage)
+        Box::pin(cleartext(target, address, stage))
             .await
             .unwrap_or_else(|| Seen::nothing(outcome))
     }

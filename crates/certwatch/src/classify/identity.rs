@@ -44,7 +44,7 @@ pub(super) fn rows(
             "same certificate, other intermediates: another copy of the same issuer, key unchanged",
         ));
     } else if chain.paths.trust.is_untrusted() {
-        findings.extend(untrusted(history, old, chain));
+        findings.push(untrusted(history, old, chain));
     } else {
         findings.push(new_leaf(history, old, chain, knowledge, now).about(leaf.sha256));
     }
@@ -99,7 +99,7 @@ fn returned(history: &History, chain: &Chain, now: Unix) -> Option<Finding> {
 }
 
 /// Row 10, and what stands in for the identity rows where no CA vouches for either chain.
-fn untrusted(history: &History, old: &Sighting, chain: &Chain) -> Option<Finding> {
+fn untrusted(history: &History, old: &Sighting, chain: &Chain) -> Finding {
     let leaf = chain.leaf();
     let before = &old.chain;
     let what = match chain.paths.trust {
@@ -111,37 +111,31 @@ fn untrusted(history: &History, old: &Sighting, chain: &Chain) -> Option<Finding
         _ => format!("issued under {}, which nobody trusts", end_name(chain)),
     };
     if !before.paths.trust.is_untrusted() {
-        return Some(
-            Finding::new(
-                Code::UNTRUSTED_NOW,
-                Severity::Critical,
-                format!("was valid under {}, is now {what}", before.owner),
-            )
-            .about(leaf.sha256),
-        );
+        return Finding::new(
+            Code::UNTRUSTED_NOW,
+            Severity::Critical,
+            format!("was valid under {}, is now {what}", before.owner),
+        )
+        .about(leaf.sha256);
     }
     if leaf.spki == before.leaf().spki {
-        return Some(renewed(before, chain));
+        return renewed(before, chain);
     }
     // A private CA that is not among the roots: its key is the identity.
     if chain.paths.trust != Trust::SelfSigned && history.has_learned(&chain.issuer.id) {
-        return Some(
-            Finding::new(
-                Code::REKEYED,
-                Severity::Info,
-                format!("new key, same issuer {}", chain.issuer_name()),
-            )
-            .about(leaf.sha256),
-        );
-    }
-    Some(
-        Finding::new(
-            Code::SELF_SIGNED_REKEYED,
-            Severity::Warning,
-            format!("new key, {what}; was untrusted before, so nothing vouches for the change"),
+        return Finding::new(
+            Code::REKEYED,
+            Severity::Info,
+            format!("new key, same issuer {}", chain.issuer_name()),
         )
-        .about(leaf.sha256),
+        .about(leaf.sha256);
+    }
+    Finding::new(
+        Code::SELF_SIGNED_REKEYED,
+        Severity::Warning,
+        format!("new key, {what}; was untrusted before, so nothing vouches for the change"),
     )
+    .about(leaf.sha256)
 }
 
 fn end_name(chain: &Chain) -> &str {

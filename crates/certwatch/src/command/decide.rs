@@ -22,7 +22,7 @@ use crate::target::Target;
 use crate::when;
 
 pub(super) fn accept(args: &Decide, settings: &Settings) -> Result<Exit, Error> {
-    decide(args, settings, |store, judge, event, chain| {
+    decide(args, settings, "accepted", |store, judge, event, chain| {
         let hash = chain.hash.to_string();
         store.drop_verdicts(Kind::Reject, Some(event.target_id), Some(&hash))?;
         for key in [chain.leaf().spki, chain.issuer.id] {
@@ -45,7 +45,7 @@ pub(super) fn accept(args: &Decide, settings: &Settings) -> Result<Exit, Error> 
 }
 
 pub(super) fn reject(args: &Decide, settings: &Settings) -> Result<Exit, Error> {
-    decide(args, settings, |store, judge, event, chain| {
+    decide(args, settings, "rejected", |store, judge, event, chain| {
         let hash = chain.hash.to_string();
         store.drop_verdicts(Kind::Accept, Some(event.target_id), Some(&hash))?;
         add(store, Kind::Reject, Some(event.target_id), &hash, &args.why)?;
@@ -85,29 +85,29 @@ pub(super) fn reject(args: &Decide, settings: &Settings) -> Result<Exit, Error> 
 fn decide(
     args: &Decide,
     settings: &Settings,
+    state: &str,
     mut decision: impl FnMut(&mut Store, &Judge, &Event, &Chain) -> Result<(), crate::db::DbError>,
 ) -> Result<Exit, Error> {
     let mut store = settings.open(Open::Existing)?;
     let judge = settings.judge_with(&mut store)?;
-    let events = match args.what.parse::<i64>() {
-        Ok(id) => vec![store.event(id)?.ok_or(Error::UnknownEvent(id))?],
-        Err(_) => {
-            let wanted: Target = args
-                .what
-                .parse()
-                .map_err(|error| Error::Usage(format!("{error}")))?;
-            let (id, target) = super::find_target(&mut store, &wanted)?;
-            let filter = Filter {
-                open: true,
-                target: Some(id),
-                ..Filter::default()
-            };
-            let events = store.events(&filter)?;
-            if events.is_empty() {
-                return Err(Error::Usage(format!("{target} has no open event")));
-            }
-            events
+    let events = if let Ok(id) = args.what.parse::<i64>() {
+        vec![store.event(id)?.ok_or(Error::UnknownEvent(id))?]
+    } else {
+        let wanted: Target = args
+            .what
+            .parse()
+            .map_err(|error| Error::Usage(format!("{error}")))?;
+        let (id, target) = super::find_target(&mut store, &wanted)?;
+        let filter = Filter {
+            open: true,
+            target: Some(id),
+            ..Filter::default()
+        };
+        let events = store.events(&filter)?;
+        if events.is_empty() {
+            return Err(Error::Usage(format!("{target} has no open event")));
         }
+        events
     };
     let mut cache = std::collections::HashMap::new();
     store.transaction(|store| {
@@ -119,7 +119,7 @@ fn decide(
             match chain {
                 Some(chain) => decision(store, &judge, event, &chain)?,
                 // Nothing was presented, so there is nothing to remember but the decision.
-                None => store.close_event(event.id, "accepted", &super::who(), &args.why)?,
+                None => store.close_event(event.id, state, &super::who(), &args.why)?,
             }
         }
         Ok(())

@@ -1,5 +1,6 @@
 //! `certwatch scan`: one sweep over the targets file; prints only what is news.
 
+use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -138,7 +139,7 @@ pub(super) fn sweep_until(
     };
     let mut failure: Option<DbError> = None;
     sweep::run(&targets, &options, |result| {
-        match engine.take(result, when::now()) {
+        match engine.take(&result, when::now()) {
             Ok(()) => !stop(),
             Err(error) => {
                 failure = Some(error);
@@ -193,19 +194,21 @@ pub(super) fn notify(settings: &Settings, news: &[Event]) -> bool {
     let mut body = String::new();
     for event in news {
         let target = super::display_key(&event.target);
-        body.push_str(&format!(
-            "{}  {}  event {}\n",
+        let _ = writeln!(
+            body,
+            "{}  {}  event {}",
             Escaped::text(&target),
             event.severity,
             event.id
-        ));
+        );
         for f in &event.findings {
-            body.push_str(&format!(
-                "  {} {}: {}\n",
+            let _ = writeln!(
+                body,
+                "  {} {}: {}",
                 f.severity,
                 f.code,
                 Escaped::text(&f.text)
-            ));
+            );
         }
     }
     let subject = match news {

@@ -135,14 +135,13 @@ impl Db for Sqlite {
                 (0..columns)
                     .map(|at| {
                         Ok(match row.get_ref(at)? {
-                            ValueRef::Null => Value::Null,
                             ValueRef::Integer(n) => Value::Int(n),
                             ValueRef::Blob(bytes) => Value::Blob(bytes.to_vec()),
                             ValueRef::Text(text) => {
                                 Value::Text(String::from_utf8_lossy(text).into_owned())
                             }
                             // The schema has no REAL column.
-                            ValueRef::Real(_) => Value::Null,
+                            ValueRef::Null | ValueRef::Real(_) => Value::Null,
                         })
                     })
                     .collect::<Result<Vec<_>, _>>()

@@ -17,6 +17,9 @@ const POSTGRES_REQUEST: &[u8] = &[0, 0, 0, 8, 4, 0xd2, 0x16, 0x2f];
 /// CLIENT_SSL in MySQL's capability flags.
 const MYSQL_SSL: u16 = 0x0800;
 
+/// The second tag of XMPP's go-ahead, when it is not one empty element.
+const PROCEED_END: &[u8] = b"</proceed>";
+
 /// What to do next.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Step {
@@ -89,6 +92,10 @@ impl Dialogue {
         }
     }
 
+    #[expect(
+        clippy::unnecessary_wraps,
+        reason = "every caller returns it as its own step"
+    )]
     fn write(&mut self, bytes: &[u8]) -> Option<Step> {
         self.stage += 1;
         Some(Step::Write(bytes.to_vec()))
@@ -368,9 +375,8 @@ impl Dialogue {
             return Some(Step::Start);
         }
         // `<proceed ...></proceed>` is the same element in two tags.
-        const CLOSE: &[u8] = b"</proceed>";
-        if self.buffer.starts_with(CLOSE) {
-            self.buffer.drain(..CLOSE.len());
+        if self.buffer.starts_with(PROCEED_END) {
+            self.buffer.drain(..PROCEED_END.len());
         }
         Some(Step::Start)
     }

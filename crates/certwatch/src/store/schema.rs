@@ -89,14 +89,11 @@ pub(super) fn migrate(db: &mut dyn Db, place: &str, how: Open) -> Result<(), DbE
             db.query(ADVISORY_LOCK, &[])?;
         }
         // Another process may have migrated while this one waited for the lock.
-        let version = match present(db)? {
-            Some(version) => version,
-            None => {
-                db.batch(
-                    "CREATE TABLE meta (version BIGINT NOT NULL); INSERT INTO meta VALUES (0);",
-                )?;
-                0
-            }
+        let version = if let Some(version) = present(db)? {
+            version
+        } else {
+            db.batch("CREATE TABLE meta (version BIGINT NOT NULL); INSERT INTO meta VALUES (0);")?;
+            0
         };
         let (id, blob) = db.dialect();
         let done = usize::try_from(version).unwrap_or(0);

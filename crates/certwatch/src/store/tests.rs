@@ -68,7 +68,7 @@ fn the_same_event_is_kept_once_and_reopened_when_worse() {
             0,
         )
         .unwrap();
-    let mut add = |severity, store: &mut Store| {
+    let add = |severity, store: &mut Store| {
         let findings = [Finding::new(Code::EXPIRING, severity, "text")];
         let event = NewEvent {
             target,
