@@ -288,6 +288,18 @@ impl Table {
         Self { nodes, files }
     }
 
+    /// Puts files that are known already into the places of new ones with the same number.
+    pub fn adopt(&mut self, mut known: impl FnMut(u64) -> Option<Arc<File>>) {
+        for file in &mut self.files {
+            if let Some(known) = known(file.inode) {
+                known.update(file.exported());
+                self.nodes
+                    .insert(known.inode, Node::File(Arc::clone(&known)));
+                *file = known;
+            }
+        }
+    }
+
     /// The thing with this number.
     pub fn node(&self, inode: u64) -> Option<&Node> {
         self.nodes.get(&inode)
@@ -483,6 +495,17 @@ mod tests {
             new.files()[0].counters.bytes_read.load(Ordering::Relaxed),
             5
         );
+    }
+
+    #[test]
+    fn a_file_that_was_kept_is_the_same_when_its_name_comes_back() {
+        let before = Table::build(vec![export("a", "1"), export("b", "1")], None);
+        let mut after = Table::build(vec![export("a", "1"), export("b", "1")], None);
+        let kept = Arc::clone(&before.files()[1]);
+        after.adopt(|inode| (inode == kept.inode).then(|| Arc::clone(&kept)));
+        assert!(Arc::ptr_eq(&after.files()[1], &kept));
+        assert!(Arc::ptr_eq(&after.file(kept.inode).unwrap(), &kept));
+        assert!(!Arc::ptr_eq(&after.files()[0], &before.files()[0]));
     }
 
     #[test]

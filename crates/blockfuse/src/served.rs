@@ -258,16 +258,18 @@ impl Served {
         let file = self.table().file(inode).ok_or(Errno::STALE)?;
         let exported = file.exported();
         let mut slot = file.slot();
-        let reused = slot
-            .current()
-            .is_some_and(|open| !same_device(&open.found, &exported.found));
-        if reused {
-            // All opens of an inode share what is open, and that is another disk.
-            tracing::warn!(
-                file = %Escaped::path(&exported.path),
-                "still open on the device that was there before"
-            );
-            return Err(Errno::STALE);
+        if let Some(open) = slot.current() {
+            let file = Escaped::path(&exported.path);
+            if !same_device(&open.found, &exported.found) {
+                // All opens of an inode share what is open, and that is another disk.
+                tracing::warn!(%file, "still open on the device that was there before");
+                return Err(Errno::STALE);
+            }
+            // Whoever closes a file and opens it again often finds it open still, because the
+            // kernel tells of a close only after close(2) has returned. Its new bytes must show.
+            if let Err(errno) = open.engine.freshen() {
+                tracing::warn!(%file, "may show old content: {errno}");
+            }
         }
         let open = slot.acquire(|| self.open_device(&exported, register))?;
         file.counters.fell_back(open.engine.reason());
@@ -440,12 +442,18 @@ impl Served {
             }
             None => now,
         };
-        let new = Arc::new(Table::build(plan.exports.clone(), Some(&old)));
+        let mut lingering = lock(&self.lingering);
+        let mut new = Table::build(plan.exports.clone(), Some(&old));
+        // A name that went and came back while its file was open: to the kernel it is one inode
+        // all the time, and its opens must go on sharing one engine.
+        new.adopt(|inode| lingering.remove(&inode));
+        let new = Arc::new(new);
         for file in old.files() {
             if new.file(file.inode).is_none() && file.slot().users() > 0 {
-                lock(&self.lingering).insert(file.inode, Arc::clone(file));
+                lingering.insert(file.inode, Arc::clone(file));
             }
         }
+        drop(lingering);
         *lock(&self.refreshed) = refreshed;
         *self.table.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&new);
         for file in new.files() {

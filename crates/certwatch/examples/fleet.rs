@@ -1,6 +1,6 @@
 //! A local fleet of TLS endpoints from one process, for the tests, the demo and the benchmark.
 //!
-//! `fleet DIR PORT COUNT`: listens on 0.0.0.0:PORT, of which all of
+//! `fleet DIR PORT COUNT`: listens on 0.0.0.0:PORT (0 for a free one), of which all of
 //! 127.0.0.0/8 answers, and serves COUNT leaves chosen by server name. Writes DIR/roots.pem and
 //! DIR/targets, prints `ready`, and reads commands from standard input: `swap NAME CA` gives one
 //! host a new leaf from the CA with that number, or from `other`, which has another owner; end of input ends the process.
@@ -93,6 +93,8 @@ fn main() {
         panic!("fleet DIR PORT COUNT")
     };
     let (port, count): (u16, usize) = (port.parse().unwrap(), count.parse().unwrap());
+    let listener = std::net::TcpListener::bind(("0.0.0.0", port)).unwrap();
+    let port = listener.local_addr().unwrap().port();
     let root = ca("Fleet Root", "Fleet CA", None);
     let other_root = ca("Other Root", "Other CA", None);
     let subs: Vec<Ca> = (0..4)
@@ -125,7 +127,6 @@ fn main() {
         .with_cert_resolver(Arc::clone(&fleet) as Arc<dyn ResolvesServerCert>);
     config.send_tls13_tickets = 0;
     let config = Arc::new(config);
-    let listener = std::net::TcpListener::bind(("0.0.0.0", port)).unwrap();
     listener.set_nonblocking(true).unwrap();
     std::thread::spawn(move || serve(listener, config));
     println!("ready");

@@ -26,14 +26,14 @@ pub struct Cli {
     ///
     /// 0, the default, takes 4 for copying, comparing and mapping, where the disk is what
     /// limits, and one per processor for everything that computes. No output depends on it.
-    #[arg(short, long, value_name = "N", global = true)]
+    #[arg(short, long, value_name = "N", global = true, help_heading = "Options")]
     pub jobs: Option<usize>,
 
     /// Print the result as JSON
     ///
     /// One object on standard output; on failure it has a member `error` with `kind` (io,
     /// no-space, corrupt, busy, changed, not-found, refused, partial, usage) and `message`.
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = "Options")]
     pub json: bool,
 
     /// What to do.

@@ -116,11 +116,7 @@ fn compress<const L: usize>(state: &mut [Word<L>; 4], blocks: &[&[u8]; L]) {
 }
 
 #[cfg(test)]
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "test values are small"
-)]
+#[expect(clippy::cast_sign_loss, reason = "test values are small")]
 mod tests {
     use super::*;
 

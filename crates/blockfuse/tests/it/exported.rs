@@ -369,8 +369,19 @@ mod privileged {
         let source = Source::new();
         let device = source.noisy("disk", MIB);
         let writer = File::options().write(true).open(device.path()).unwrap();
-        for engine in ["auto", "copy"] {
+        for (engine, held) in [
+            ("auto", false),
+            ("auto", true),
+            ("copy", false),
+            ("copy", true),
+        ] {
             let mount = Mounted::new(source.path(), &["--engine", engine]);
+            // Another reader that has the file open all the time changes nothing about it.
+            let _other = held.then(|| {
+                let other = File::open(mount.path("disk")).unwrap();
+                other.read_exact_at(&mut vec![0; 1 << 20], 0).unwrap();
+                other
+            });
             for round in 0..20_u8 {
                 writer
                     .write_all_at(&[round; 8192], 4096 * u64::from(round))
@@ -379,7 +390,7 @@ mod privileged {
                 let file = File::open(mount.path("disk")).unwrap();
                 file.read_exact_at(&mut byte, 4096 * u64::from(round) + 5000)
                     .unwrap();
-                assert_eq!(byte, [round], "{engine}");
+                assert_eq!(byte, [round], "{engine}, held {held}");
             }
         }
     }

@@ -151,6 +151,22 @@ mod privileged {
 
     #[test]
     #[ignore = "needs root"]
+    fn a_name_that_went_and_came_back_while_open_can_be_opened_again() {
+        let source = Source::new();
+        let device = source.noisy("disk", MIB);
+        let mount = Mounted::new(source.path(), &["--engine", "kernel"]);
+        let held = File::open(mount.path("disk")).unwrap();
+        fs::remove_file(source.path().join("disk")).unwrap();
+        mount.refresh().assert(0, has("- disk"), any());
+        source.link("disk", &device);
+        mount.refresh().assert(0, has("+ disk"), any());
+        let again = File::open(mount.path("disk")).unwrap();
+        assert!(read_at(&again, 0, 1 << 20) == noise(1, 1 << 20));
+        assert!(read_at(&held, 0, 1 << 20) == noise(1, 1 << 20));
+    }
+
+    #[test]
+    #[ignore = "needs root"]
     fn every_way_of_reading_gives_the_devices_bytes() {
         let source = Source::new();
         let device = source.noisy("disk", 3 * MIB + 512);

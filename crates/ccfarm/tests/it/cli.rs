@@ -41,7 +41,7 @@ fn show_config_prints_every_value_with_its_origin() {
                 file.display()
             ),
             "ccache.max_size = \"2G\"  # default".to_owned(),
-            "probe.connect_timeout = \"10s\"".to_owned(),
+            "probe.connect_timeout = \"30s\"".to_owned(),
         ]),
         "",
     );

@@ -22,9 +22,9 @@ impl FarmFile {
             names: vec!["gcc".to_owned()],
             cflags: "-O2",
             gcc: Some("12.2.0"),
-            connect_timeout: "10s",
+            connect_timeout: "30s",
             // Verdicts are tested, not speed: a loaded machine must not turn them into `down`.
-            timeout: "120s",
+            timeout: "300s",
             cache: None,
             nodes: Vec::new(),
         }

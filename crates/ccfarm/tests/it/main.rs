@@ -16,9 +16,14 @@ mod lua;
 mod nodes;
 mod privileged;
 
+use std::time::Duration;
+
 use nightshift_testkit::Cmd;
+
+/// How long anything that compiles may take; a loaded machine is no failure.
+const PATIENCE: Duration = Duration::from_mins(10);
 
 /// The program under test.
 fn ccfarm() -> Cmd {
-    Cmd::new(env!("CARGO_BIN_EXE_ccfarm"))
+    Cmd::new(env!("CARGO_BIN_EXE_ccfarm")).timeout(PATIENCE)
 }

@@ -32,7 +32,7 @@ impl Fleet {
         let program = Path::new(BINARY).parent().unwrap().join("examples/fleet");
         let mut child = Command::new(program)
             .arg(sandbox.path())
-            .args([free_port().to_string(), count.to_string()])
+            .args(["0".to_owned(), count.to_string()])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -68,12 +68,12 @@ impl Fleet {
     /// The tool with this fleet's roots and store.
     pub(crate) fn tool(&self, args: &[&str]) -> Cmd {
         Cmd::new(BINARY)
-            .args(args)
             .arg("--store")
             .arg(self.store())
             .arg("--roots")
             .arg(self.sandbox.join("roots.pem"))
             .args(["--vantage", "here"])
+            .args(args)
     }
 
     pub(crate) fn scan(&self) -> Cmd {

@@ -11,6 +11,7 @@ use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -202,16 +203,16 @@ impl Target {
     }
 
     fn blockfuse(report: &Report, engine: &str, device: &Path) -> Result<Self> {
+        // A directory of its own for each pass: the daemon of the last one may still be ending.
+        static PASS: AtomicU32 = AtomicU32::new(0);
         let name = device
             .file_name()
             .context("a device has a name")?
             .to_owned();
-        let key = format!("{}-{engine}", name.display());
+        let pass = PASS.fetch_add(1, Ordering::Relaxed);
+        let key = format!("{}-{engine}-{pass}", name.display());
         let (source, mountpoint) = directories(report.sandbox(), &key);
-        let link = source.join("device");
-        if !link.exists() {
-            report.sandbox().symlink(device, link);
-        }
+        report.sandbox().symlink(device, source.join("device"));
         let guard = MountGuard::adopt(&mountpoint);
         let mut mount = Command::new(report.binary());
         mount

@@ -220,6 +220,8 @@ impl<'a> Soak<'a> {
         if self.mount.as_ref().is_some_and(MountGuard::is_mounted) {
             self.tool(["umount", "--lazy"])?;
         }
+        // Before the next one: a guard unmounts whatever is on its mount point.
+        self.mount = None;
         self.restarts += 1;
         self.start()
     }

@@ -3,18 +3,14 @@
 
 use std::fs;
 use std::path::Path;
-use std::time::Duration;
 
 use ccfarm::elf::{Float, Machine, ObjectFacts};
 use nightshift_testkit::{Cmd, EmulatedArm, Output, has};
 
-use crate::ccfarm;
 use crate::farm::FarmFile;
 use crate::lua::sources;
 use crate::privileged::net::Net;
-
-/// Long enough for an emulated compiler on a loaded machine.
-const PATIENCE: Duration = Duration::from_mins(10);
+use crate::{PATIENCE, ccfarm};
 
 /// Files that the device compiles itself too, for comparison.
 const COMPARED: &[&str] = &["lctype", "lmem", "lobject", "lopcodes", "lzio", "linit"];
@@ -60,7 +56,6 @@ fn the_device_s_own_compiler_is_the_measure() {
         .arg(machine.enter())
         .arg("-o")
         .arg(&reference)
-        .timeout(PATIENCE)
         .run()
         .success();
     // The device's Debian has a security revision, the cross package has not: told, and ok, since

@@ -9,8 +9,8 @@ use ccfarm::elf::{Machine, ObjectFacts};
 use nightshift_testkit::{Cmd, Output, needs};
 
 use super::net::{Net, open_to_all};
-use crate::ccfarm;
 use crate::farm::FarmFile;
+use crate::{PATIENCE, ccfarm};
 
 /// The program behind Debian's link /usr/bin/gcc on amd64.
 const NATIVE_GCC: &str = "/usr/bin/x86_64-linux-gnu-gcc-12";
@@ -68,6 +68,7 @@ impl<'a> Device<'a> {
             .under(["unshare", "--mount", "sh", "-c", &mounts, "sh"])
             .cwd(&self.work)
             .env("DISTCC_DIR", self.net.sandbox.dir("distcc"))
+            .timeout(PATIENCE)
             .args(["-e", "-c", script])
             .run()
     }

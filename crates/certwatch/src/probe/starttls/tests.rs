@@ -36,7 +36,7 @@ fn play(protocol: Protocol, script: &[(&[u8], &[u8])], byte_by_byte: bool) -> St
     step
 }
 
-const MYSQL: &[u8] = b"\x36\0\0\0\x0a8.0.1\0\x01\0\0\0AAAAAAAA\0\xff\xff\x21\x02\0\xff\xc1\x15\0\0\0\0\0\0\0\0\0\0BBBBBBBBBBBB\0plugin\0x";
+const MYSQL: &[u8] = b"\x3b\0\0\0\x0a8.0.1\0\x01\0\0\0AAAAAAAA\0\xff\xff\x21\x02\0\xff\xc1\x15\0\0\0\0\0\0\0\0\0\0BBBBBBBBBBBB\0plugin\0x";
 
 type Script = &'static [(&'static [u8], &'static [u8])];
 
