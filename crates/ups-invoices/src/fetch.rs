@@ -88,8 +88,12 @@ impl std::fmt::Debug for Job<'_> {
 
 impl Job<'_> {
     /// Runs to the end. Errors are reported as they occur; the outcome holds the most urgent one.
+    #[expect(
+        clippy::redundant_closure_for_method_calls,
+        reason = "the method is not general enough over its lifetimes"
+    )]
     pub fn run(self, transport: Box<dyn Transport + '_>) -> Result<Outcome, Error> {
-        self.with_flow(transport, Work::fetch)
+        self.with_flow(transport, |job, flow, outcome| job.fetch(flow, outcome))
     }
 
     /// Signs in and keeps the session, whatever session there is.

@@ -228,7 +228,7 @@ impl<'a> Flow<'a> {
     fn ask_for(&mut self, download: &Download, row: &Row, step: Step<'_>) -> Result<(), Error> {
         let values = self.values(row);
         let escape = |text: &str| url::form_urlencoded::byte_serialize(text.as_bytes()).collect();
-        let address = self.filled(download.url.fill(&values, escape), step.name)?;
+        let address = Self::filled(download.url.fill(&values, escape), step.name)?;
         let url = Url::parse(&address.unwrap_or_default()).map_err(|_parse| {
             Self::changed(step.name, "an address made from the row".to_owned())
         })?;
@@ -245,7 +245,7 @@ impl<'a> Flow<'a> {
         }
         let request = match &download.json {
             Some(template) => {
-                let body = self.filled(template::json(template, &values), step.name)?;
+                let body = Self::filled(template::json(template, &values), step.name)?;
                 Request::post(url, "application/json", body.to_string().into_bytes())
             }
             None => Request::new(download.method, url),
@@ -523,7 +523,7 @@ impl<'a> Flow<'a> {
         let form = self.browser.page().and_then(|page| page.form(&fill.by));
         let mut form = form.ok_or_else(|| Self::changed(step.name, fill.by.to_string()))?;
         for (field, template) in &fill.fill {
-            let value = self.filled(template.fill(values, str::to_owned), step.name)?;
+            let value = Self::filled(template.fill(values, str::to_owned), step.name)?;
             form.fill(field, &value.unwrap_or_default())
                 .map_err(|error| Self::changed(step.name, error.to_string()))?;
         }
@@ -615,7 +615,7 @@ impl<'a> Flow<'a> {
         values
     }
 
-    fn filled<T>(&self, result: Result<T, String>, step: &str) -> Result<T, Error> {
+    fn filled<T>(result: Result<T, String>, step: &str) -> Result<T, Error> {
         result.map_err(|reason| Self::changed(step, reason))
     }
 

@@ -271,12 +271,11 @@ impl Form {
                 }
             };
             match &control.kind {
-                Kind::Text => push(&control.value),
+                Kind::Text | Kind::Check { checked: true, .. } => push(&control.value),
                 Kind::TextArea => {
                     let unix = control.value.replace("\r\n", "\n").replace('\r', "\n");
                     push(&unix.replace('\n', "\r\n"));
                 }
-                Kind::Check { checked: true, .. } => push(&control.value),
                 Kind::Select { multiple, options } => {
                     let mut selected: Vec<&Choice> = options
                         .iter()
