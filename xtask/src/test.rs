@@ -1,6 +1,6 @@
 //! `cargo xtask test`: every test of the workspace, each where it can run.
 //!
-//! The console blocks of the documentation run too: see [`sessions`].
+//! The console blocks of the documentation run too: see [`mod@sessions`].
 //!
 //! Ordinary tests run by `cargo test`. A test that needs more is `#[ignore]`d and lies in a
 //! module that says what it needs: `privileged` (root, on this kernel), `vm` (a kernel of its

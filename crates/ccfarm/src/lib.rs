@@ -16,8 +16,8 @@
 //!
 //! Read in this order: [`farm`] (what the owner declares), [`proto`] and [`probe`] (one job to one
 //! node), [`elf`] (facts in an object), [`verdict`] (what they mean), [`doctor`] (all nodes at
-//! once), [`reference`] (what the device's own compiler produces); then [`kit`] and [`node`] (the
-//! files of the farm), [`plan`] (writing and undoing them), [`toolroot`], [`bench`], [`status`].
+//! once), [`mod@reference`] (what the device's own compiler produces); then [`kit`] and [`node`] (the
+//! files of the farm), [`plan`] (writing and undoing them), [`toolroot`], [`mod@bench`], [`status`].
 
 pub mod bench;
 pub mod cli;

@@ -5,7 +5,7 @@
 //! apart; it does not look into the object.
 //!
 //! The standard library's socket timeouts count per call, so a node that sends one byte a second
-//! would never run into one. [`Deadlined`] gives each call what is left of one deadline instead.
+//! would never run into one. `Deadlined` gives each call what is left of one deadline instead.
 
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs};

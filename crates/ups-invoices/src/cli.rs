@@ -1,4 +1,8 @@
 //! The command line: types and their help, nothing that runs.
+#![expect(
+    rustdoc::broken_intra_doc_links,
+    reason = "the comments are help texts, where brackets belong to the command line"
+)]
 
 use std::path::PathBuf;
 

@@ -55,7 +55,7 @@ pub struct Remark {
 /// All invoices of a file and what else was seen.
 #[derive(Debug, Default)]
 pub struct Sums {
-    /// Invoices in the order of their first rows once [`Sums::ordered`].
+    /// Invoices, in the order of their first rows once the parts are merged.
     pub invoices: Vec<InvoiceSum>,
     /// Data rows.
     pub rows: u64,
