@@ -1,5 +1,5 @@
 //! The command line: types only.
-#![expect(
+#![allow(
     rustdoc::broken_intra_doc_links,
     reason = "the comments are help texts, where brackets belong to the command line"
 )]

@@ -1,5 +1,5 @@
 //! The command line: clap types and nothing that runs.
-#![expect(
+#![allow(
     rustdoc::broken_intra_doc_links,
     reason = "the comments are help texts, where brackets belong to the command line"
 )]
