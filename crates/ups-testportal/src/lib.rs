@@ -7,6 +7,7 @@
 //! the plaintext it received, and is slow, cut, wrong or changed on demand.
 
 pub mod certificates;
+pub mod command;
 pub mod http;
 pub mod invoice;
 pub mod portal;

@@ -131,9 +131,10 @@ fn every_generation_restores_onto_a_device() {
         next
     });
     content.push(image()[..3 << 20].to_vec());
-    for (number, state) in content.iter().enumerate() {
-        sandbox.file("src/disk", state);
-        let now = (1_772_326_800 + number * 86_400).to_string();
+    for (day, state) in (0..).zip(&content) {
+        let now: u64 = 1_772_326_800 + day * 86_400;
+        crate::support::date(&sandbox.file("src/disk", state), now);
+        let now = now.to_string();
         let args = [
             "--api-version",
             "201",

@@ -1,6 +1,6 @@
 //! Restoring from real repositories, beside rdiff-backup itself.
 
-use crate::support::{noise, rdiff_backup, run, sparse_file, sparseimg};
+use crate::support::{date, noise, rdiff_backup, run, sparse_file, sparseimg};
 use nightshift_testkit::{Output, Sandbox, any, has, has_all};
 use std::ffi::OsString;
 use std::fs;
@@ -39,7 +39,8 @@ impl History {
     }
 
     fn write(&self, name: impl AsRef<Path>, content: &[u8]) {
-        self.sandbox.file(Path::new("src").join(name), content);
+        let path = self.sandbox.file(Path::new("src").join(name), content);
+        date(&path, time(self.generations));
     }
 
     #[track_caller]
