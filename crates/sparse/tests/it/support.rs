@@ -75,8 +75,8 @@ pub(crate) fn assert_equal(a: &Path, b: &Path) {
 }
 
 /// Dates a file. rdiff-backup compares whole seconds, and a fast test writes two states in one.
-pub fn date(path: &Path, seconds: u64) {
-    let file = std::fs::File::options().write(true).open(path).unwrap();
+pub(crate) fn date(path: &Path, seconds: u64) {
+    let file = File::options().write(true).open(path).unwrap();
     let time = std::time::UNIX_EPOCH + std::time::Duration::from_secs(seconds);
     file.set_modified(time).unwrap();
 }
