@@ -1,8 +1,10 @@
 //! The program's two jobs: to serve the portal until standard input ends, and to write billing
 //! files.
 //!
-//!     ups-testportal serve DIRECTORY    writes ca.pem, profiles and a configuration there
-//!     ups-testportal generate BYTES     writes a billing file of about that size to stdout
+//! ```text
+//! ups-testportal serve DIRECTORY    writes ca.pem, profiles and a configuration there
+//! ups-testportal generate BYTES     writes a billing file of about that size to stdout
+//! ```
 
 use std::io::{self, BufWriter, Read as _, Write as _};
 use std::path::Path;
