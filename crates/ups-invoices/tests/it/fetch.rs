@@ -6,7 +6,7 @@ use ups_testportal::portal::Fault;
 use crate::support::{Setup, files_in};
 
 #[test]
-fn sixty_invoices_in_three_formats_and_a_second_run_of_one_list() {
+fn fifty_six_invoices_in_three_formats_and_a_second_run_of_one_list() {
     let setup = Setup::new(56);
     setup.classic(&["fetch"]).run().assert(0, "", "");
     assert_eq!(setup.files(), setup.expected());
