@@ -25,19 +25,19 @@ use crate::cli::{Cli, Command, Fetch, Global, ProfileAction, SessionAction, Tape
 use crate::clock::{Clock as _, SteppedClock, SystemClock};
 use crate::config::{Account, FileLayer, Settings};
 use crate::credentials::Sources;
-use crate::error::{CHECK_FAILED, Error, most_urgent};
+use crate::error::{CHECK_FAILED, Error, TLS_REFUSED, most_urgent};
 use crate::flow::Credentials;
 use crate::intake::Intake;
 use crate::ledger::Ledger;
 use crate::mech::{Browser, Pace};
 use crate::net::client::Network;
 use crate::profile::{self, Profile};
-use crate::redact::Redactor;
+use crate::redact::{self, Redactor};
 use crate::session::Session;
 use crate::tape::{Player, Tape};
 use crate::totp::Totp;
 use crate::xml::XmlMap;
-use crate::{alerts, doctor, fetch, flow, fsck, ingest};
+use crate::{alerts, doctor, evidence, fetch, flow, fsck, ingest};
 
 /// The tool, for the run wrapper.
 pub const TOOL: Tool = Tool {
@@ -267,7 +267,13 @@ impl App {
                 record_all,
             );
             let network = Network::new(&self.settings.tls, &self.global.resolve)?;
+            let seen = network.seen();
             let outcome = job.run(Box::new(network))?;
+            // A refused certificate was never the portal's.
+            if !self.global.dry_run && outcome.exit != TLS_REFUSED {
+                let now = SystemClock.now().to_string();
+                alerts::issuers(&mut ledger, &profile.policy.hosts, &seen, &now)?;
+            }
             if let Some(run) = run {
                 let now = SystemClock.now().to_string();
                 ledger.run_ends(
@@ -280,12 +286,7 @@ impl App {
             }
             if let Some(file) = record {
                 let text = outcome.tape.to_text(&outcome.redactor);
-                nightshift_common::atomic::replace_with(file, 0o600, text.as_bytes()).map_err(
-                    |error| Error::Archive {
-                        path: file.to_owned(),
-                        source: std::io::Error::other(error),
-                    },
-                )?;
+                write_private(file, text.as_bytes())?;
             }
             if self.global.dry_run {
                 for path in &outcome.stored {
@@ -548,20 +549,27 @@ impl App {
     }
 
     fn named_profile(&self, name: &str) -> Result<Profile, Error> {
-        let path = Path::new(name);
-        if path
-            .extension()
-            .is_some_and(|extension| extension == "toml")
-        {
+        if is_profile_file(name) {
+            let (stem, text) = self.profile_text(name)?;
+            return Ok(profile::parse(&stem, Path::new(name), text)?);
+        }
+        Ok(profile::load(name, &self.settings.profiles)?)
+    }
+
+    /// Name and text of a profile that is given by name or as a file.
+    fn profile_text(&self, name: &str) -> Result<(String, String), Error> {
+        if is_profile_file(name) {
+            let path = Path::new(name);
             let stem = path.file_stem().unwrap_or_default().to_string_lossy();
             let text =
                 std::fs::read_to_string(path).map_err(|source| config::ConfigError::Read {
                     path: path.to_owned(),
                     source,
                 })?;
-            return Ok(profile::parse(&stem, path, text)?);
+            return Ok((stem.into_owned(), text));
         }
-        Ok(profile::load(name, &self.settings.profiles)?)
+        let (_, text) = profile::text_of(name, &self.settings.profiles)?;
+        Ok((name.to_owned(), text))
     }
 
     fn profile(&mut self, action: &ProfileAction) -> Result<Exit, Error> {
@@ -590,12 +598,39 @@ impl App {
                 write!(self.out, "{text}")?;
                 Ok(Exit::Done)
             }
+            ProfileAction::Diff { name, against } => self.profile_diff(name, against.as_deref()),
             ProfileAction::Test { name, tape } => {
                 let profile = self.named_profile(name)?;
                 let tape = read_tape(tape)?;
                 self.prove(&profile, &tape)
             }
         }
+    }
+
+    /// Prints the lines in which a profile differs from another, by default from the built-in one
+    /// of its name.
+    fn profile_diff(&mut self, name: &str, against: Option<&str>) -> Result<Exit, Error> {
+        let (stem, new) = self.profile_text(name)?;
+        let old = match against {
+            Some(other) => self.profile_text(other)?.1,
+            None => profile::built_in(&stem)
+                .ok_or_else(|| {
+                    Error::Usage(format!(
+                        "no profile {} is built in: name another with --against",
+                        Escaped::text(&stem)
+                    ))
+                })?
+                .to_owned(),
+        };
+        let difference = evidence::difference(&old, &new);
+        for line in difference.lines() {
+            writeln!(self.out, "{}", Escaped::text(line))?;
+        }
+        Ok(if difference.is_empty() {
+            Exit::Done
+        } else {
+            Exit::Attention
+        })
     }
 
     /// Lists a recording by a profile, and says what it found.
@@ -657,7 +692,46 @@ impl App {
                 let tape = read_tape(file)?;
                 self.replay(&tape, into)
             }
+            TapeAction::Redact {
+                file,
+                values,
+                output,
+            } => self.redact(file, values, output),
         }
+    }
+
+    /// Takes further values out of a recording, before it is given to somebody.
+    fn redact(&mut self, file: &Path, values: &Path, output: &Path) -> Result<Exit, Error> {
+        let tape = read_tape(file)?;
+        let list = std::fs::read_to_string(values).map_err(|source| Error::Archive {
+            path: values.to_owned(),
+            source,
+        })?;
+        let redactor = Redactor::default();
+        for value in list
+            .lines()
+            .map(str::trim)
+            .filter(|value| !value.is_empty())
+        {
+            if value.len() < redact::SHORTEST {
+                return Err(Error::Usage(format!(
+                    "{}: `{}` is too short to be told from other text",
+                    Escaped::path(values),
+                    Escaped::text(value)
+                )));
+            }
+            redactor.learn(value);
+        }
+        let before = tape.placeholders();
+        let clean = tape.redacted(&redactor);
+        let found = clean.placeholders().saturating_sub(before);
+        write_private(output, clean.to_text(&redactor).as_bytes())?;
+        writeln!(self.out, "{found} places redacted")?;
+        Ok(if found == 0 {
+            Exit::Attention
+        } else {
+            Exit::Done
+        })
     }
 
     fn replay(&mut self, tape: &Tape, into: &Path) -> Result<Exit, Error> {
@@ -716,6 +790,21 @@ impl Credentials for NoSecrets {
     fn totp(&mut self) -> Result<Option<Totp>, Error> {
         Ok(Totp::parse("AAAAAAAAAAAAAAAAAAAA").ok())
     }
+}
+
+/// Replaces a file whole, for its owner's eyes.
+fn write_private(path: &Path, content: &[u8]) -> Result<(), Error> {
+    nightshift_common::atomic::replace_with(path, 0o600, content).map_err(|error| Error::Archive {
+        path: path.to_owned(),
+        source: std::io::Error::other(error),
+    })
+}
+
+/// Whether a profile is given as a file, not by its name.
+fn is_profile_file(name: &str) -> bool {
+    Path::new(name)
+        .extension()
+        .is_some_and(|extension| extension == "toml")
 }
 
 fn read_tape(path: &Path) -> Result<Tape, Error> {

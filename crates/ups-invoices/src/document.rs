@@ -8,7 +8,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use jiff::civil::Date;
 
 use crate::check::{self, Finding, Listed, Outcome, Rules};
-use crate::csv250::{self, CsvError, InvoiceSum, canonical, columns::at};
+use crate::csv250::{self, CsvError, InvoiceSum, canonical, columns::at, row::decode};
 use crate::ledger::{Format, NewCharge};
 use crate::xml::{self, XmlError, XmlInvoice, XmlMap};
 
@@ -338,6 +338,8 @@ fn read_csv(bytes: &[u8]) -> Result<Vec<Part>, DocumentError> {
                 class: row.string(at::CLASS),
                 code: row.string(at::CODE),
                 description: row.string(at::DESCRIPTION),
+                currency: decode(row.currency(at::NET)).into_owned(),
+                exponent: row.exponent(at::NET),
                 net: row.amount(at::NET)?,
                 incentive: row.amount(at::INCENTIVE)?,
                 zone: row.string(at::ZONE),

@@ -1,5 +1,6 @@
 //! One account, one run: list, then download, prove and store what is missing.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
@@ -175,7 +176,7 @@ impl Job<'_> {
             today: self.today,
             kept: &kept,
             redactor: &redactor,
-            whole_list: true,
+            numbers: &self.account.numbers,
         };
         let result = work(&mut work_state, &mut flow, &mut outcome);
         outcome.tape.exchanges.clone_from(&kept.borrow());
@@ -222,7 +223,8 @@ struct Work<'a> {
     today: Date,
     kept: &'a crate::tape::Kept,
     redactor: &'a Redactor,
-    whole_list: bool,
+    /// Shipper numbers of the account.
+    numbers: &'a [String],
 }
 
 impl Work<'_> {
@@ -246,10 +248,13 @@ impl Work<'_> {
             .unwrap_or_else(|| self.settings.first_day(self.today));
         let rows = flow.list(since, self.today)?;
         tracing::info!(invoices = rows.len(), %since, "listed");
+        let bare = |number: &String| number.trim().trim_start_matches('0').to_owned();
+        let mut accounts: BTreeSet<String> = self.numbers.iter().map(bare).collect();
         let mut seen = Vec::new();
         let mut wanted = Vec::new();
         for row in rows {
             let (key, listed) = self.identify(&row)?;
+            accounts.insert(key.account.clone());
             let exponent = money::exponent(&row.currency);
             let facts = InvoiceFacts {
                 currency: row.currency.clone(),
@@ -279,11 +284,11 @@ impl Work<'_> {
                 }
             }
         }
-        if !self.dry_run && self.whole_list {
-            for number in self
-                .ledger
-                .mark_gone(&self.profile.name, since, &seen, self.today)?
-            {
+        if !self.dry_run {
+            let left =
+                self.ledger
+                    .mark_gone(&self.profile.name, &accounts, since, &seen, self.today)?;
+            for number in left {
                 let text = format!("invoice {number} left the portal before it was fetched");
                 self.ledger
                     .raise("gone", &number, &text, &self.clock.now().to_string())?;

@@ -251,23 +251,28 @@ pub fn names(directory: &Path) -> Vec<String> {
     names
 }
 
+/// The text of a profile that comes with the program.
+#[must_use]
+pub fn built_in(name: &str) -> Option<&'static str> {
+    let (_, text) = BUILT_IN.iter().find(|(known, _)| *known == name)?;
+    Some(text)
+}
+
 /// The text of a profile: from `directory` if it has one of that name, else built in.
 pub fn text_of(name: &str, directory: &Path) -> Result<(PathBuf, String), ConfigError> {
     let path = directory.join(format!("{name}.toml"));
     match std::fs::read_to_string(&path) {
         Ok(text) => Ok((path, text)),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            match BUILT_IN.iter().find(|(known, _)| *known == name) {
-                Some((_, text)) => Ok((
-                    PathBuf::from(format!("{name}.toml (built in)")),
-                    (*text).to_owned(),
-                )),
-                None => Err(ConfigError::Read {
-                    path,
-                    source: error,
-                }),
-            }
-        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => match built_in(name) {
+            Some(text) => Ok((
+                PathBuf::from(format!("{name}.toml (built in)")),
+                text.to_owned(),
+            )),
+            None => Err(ConfigError::Read {
+                path,
+                source: error,
+            }),
+        },
         Err(source) => Err(ConfigError::Read { path, source }),
     }
 }

@@ -28,6 +28,7 @@ pub(super) const TOOL: Tool = Tool {
     python: &["duckdb==2.0.0"],
     demo: Some(demo),
     bench: Some(bench::run),
+    fuzz: &["csv", "xml", "forms"],
     ..Tool::named("ups-invoices")
 };
 

@@ -305,7 +305,7 @@ impl App {
             match findings {
                 Ok(findings) => {
                     for f in findings {
-                        writeln!(self.out, "{:<8}  {}  {}", f.check, f.outcome, f.detail)?;
+                        writeln!(self.out, "{:<9} {}  {}", f.check, f.outcome, f.detail)?;
                     }
                 }
                 Err(error) => writeln!(self.out, "check     {}", chain(&error))?,
@@ -459,19 +459,10 @@ impl App {
             ExportTo::Postgres | ExportTo::Sqlite => export::postgres(&mut text, &entries)?,
         }
         match output {
-            Some(path) => Self::write_file(path, &text)?,
+            Some(path) => super::write_private(path, &text)?,
             None => self.out.write_all(&text)?,
         }
         Ok(Exit::Done)
-    }
-
-    fn write_file(path: &Path, content: &[u8]) -> Result<(), Error> {
-        nightshift_common::atomic::replace_with(path, 0o600, content).map_err(|error| {
-            Error::Archive {
-                path: path.to_owned(),
-                source: std::io::Error::other(error),
-            }
-        })
     }
 
     pub(super) fn report(
@@ -486,7 +477,7 @@ impl App {
         let ledger = self.ledger()?;
         let entries = self.entries(&ledger, None, None)?;
         if let Some(path) = html {
-            Self::write_file(path, report::html(&entries, self.today).as_bytes())?;
+            super::write_private(path, report::html(&entries, self.today).as_bytes())?;
             return Ok(Exit::Done);
         }
         let groups = group(&entries, by);

@@ -5,6 +5,7 @@
 
 mod query;
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use jiff::civil::Date;
@@ -169,6 +170,10 @@ pub struct NewCharge {
     pub code: String,
     /// Words.
     pub description: String,
+    /// ISO 4217 code of its amounts; empty for that of the invoice.
+    pub currency: String,
+    /// Digits after its decimal sign, where it has a currency of its own.
+    pub exponent: u8,
     /// Minor units.
     pub net: i64,
     /// Minor units, information only.
@@ -218,7 +223,7 @@ pub enum LedgerError {
 }
 
 /// Migrations in order; the schema version is how many of them ran.
-const MIGRATIONS: [&str; 1] = [include_str!("schema.sql")];
+const MIGRATIONS: [&str; 2] = [include_str!("schema.sql"), include_str!("schema2.sql")];
 
 /// An open ledger.
 #[derive(Debug)]
@@ -361,26 +366,33 @@ impl Ledger {
             .map_err(doing("mark a document"))
     }
 
-    /// Marks the invoices of an account that a complete list from `since` on no longer has.
-    /// Returns those that left before all their documents were stored.
+    /// Marks the invoices of shipper numbers `accounts` that a complete list from `since` on no
+    /// longer has. Returns those that left before all their documents were stored.
+    ///
+    /// Several users of a portal share a profile, and the list of one says nothing about the
+    /// invoices of another.
     pub fn mark_gone(
         &mut self,
         profile: &str,
+        accounts: &BTreeSet<String>,
         since: Date,
         seen: &[i64],
         today: Date,
     ) -> Result<Vec<String>, LedgerError> {
-        let sql = "select id, number,
+        let sql = "select id, account, number,
                    exists (select 1 from document where invoice = invoice.id and state = 'listed')
                    from invoice where profile = ?1 and date >= ?2 and gone is null";
-        let rows: Vec<(i64, String, bool)> = self.rows(
+        let rows: Vec<(i64, String, String, bool)> = self.rows(
             sql,
             params![profile, since.to_string()],
-            |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
+            |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)),
             "look for invoices that left",
         )?;
         let mut lost = Vec::new();
-        for (id, number, unfetched) in rows.into_iter().filter(|(id, ..)| !seen.contains(id)) {
+        for (id, account, number, unfetched) in rows {
+            if seen.contains(&id) || !accounts.contains(&account) {
+                continue;
+            }
             let sql = "update invoice set gone = ?2 where id = ?1";
             self.connection
                 .execute(sql, params![id, today.to_string()])
@@ -506,6 +518,28 @@ impl Ledger {
             .execute(sql, params![profile, step, text, now])
             .map(|_| ())
             .map_err(doing("keep a skeleton"))
+    }
+
+    /// Notes who issued a host's certificate; gives who did before, if that was somebody else.
+    pub fn note_issuer(
+        &mut self,
+        host: &str,
+        issuer: &str,
+        now: &str,
+    ) -> Result<Option<String>, LedgerError> {
+        let before: Option<String> = self
+            .connection
+            .query_row("select issuer from issuer where host = ?1", [host], |row| {
+                row.get(0)
+            })
+            .optional()
+            .map_err(doing("look up an issuer"))?;
+        let sql = "insert into issuer values (?1, ?2, ?3) on conflict (host)
+                   do update set issuer = excluded.issuer, seen = excluded.seen";
+        self.connection
+            .execute(sql, params![host, issuer, now])
+            .map_err(doing("note an issuer"))?;
+        Ok(before.filter(|before| before != issuer))
     }
 
     /// SQLite's own verdict on the file: `ok`, or what is wrong.
@@ -645,7 +679,8 @@ fn store(
     )?;
     transaction.execute("delete from charge where document = ?1", params![id])?;
     let mut insert = transaction.prepare(
-        "insert into charge values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+        "insert into charge values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14,
+         ?15, ?16)",
     )?;
     for (row, charge) in new.charges.iter().enumerate() {
         insert.execute(params![
@@ -663,6 +698,8 @@ fn store(
             charge.weight,
             charge.service,
             charge.shipped.map(|day| day.to_string()),
+            charge.currency,
+            charge.exponent,
         ])?;
     }
     Ok(id)
@@ -763,9 +800,12 @@ mod tests {
             .note_invoice(&key("2"), &InvoiceFacts::default(), "t")
             .unwrap();
         ledger.note_document(b, Format::Csv).unwrap();
-        let lost = ledger
-            .mark_gone("p", date(2026, 1, 1), &[a], date(2026, 3, 1))
-            .unwrap();
+        let (since, today) = (date(2026, 1, 1), date(2026, 3, 1));
+        let others = BTreeSet::from(["B2".to_owned()]);
+        let lost = ledger.mark_gone("p", &others, since, &[], today).unwrap();
+        assert!(lost.is_empty(), "the list of another account says nothing");
+        let ours = BTreeSet::from(["A1".to_owned()]);
+        let lost = ledger.mark_gone("p", &ours, since, &[a], today).unwrap();
         assert_eq!(lost, ["2"]);
         assert_eq!(
             ledger.document(b, Format::Csv).unwrap().unwrap().state,
@@ -773,7 +813,7 @@ mod tests {
         );
         assert!(
             ledger
-                .mark_gone("p", date(2026, 1, 1), &[a], date(2026, 3, 1))
+                .mark_gone("p", &ours, since, &[a], today)
                 .unwrap()
                 .is_empty()
         );
