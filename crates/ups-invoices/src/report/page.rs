@@ -72,14 +72,14 @@ td, th { padding: .25rem 0; border-bottom: 1px solid var(--line); text-align: le
 th { color: var(--faint); font-weight: 600 } tfoot td { font-weight: 600; border-bottom: 0 }
 td small { color: var(--faint); font-size: .85em }
 th:nth-child(1) { width: 30% } th:nth-child(3) { width: 9rem } th:nth-child(4) { width: 5.5rem }
-td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap }
+td.n, th.n { padding-left: .6rem; text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap }
 svg { display: block } svg.plot { width: 100%; height: auto; margin-bottom: 1rem }
 .bar { fill: var(--bar) } .credit { fill: var(--credit) }
 text { fill: var(--faint); font: 12px system-ui, sans-serif }
 line { stroke: var(--line) } line.zero { stroke: var(--faint) }
 @media (max-width: 40rem) {
-  main { margin: 1rem auto } text { font-size: 24px } text.between { display: none }
-  th:nth-child(3) { width: 7rem } th:nth-child(4) { width: 4.2rem }
+  main { margin: 1rem auto } text { font-size: 22px } text.between { display: none }
+  th:nth-child(3) { width: 6.8rem } th:nth-child(4) { width: 4.6rem }
 }
 </style></head><body><main>
 <h1>UPS invoices</h1>
@@ -88,7 +88,7 @@ line { stroke: var(--line) } line.zero { stroke: var(--faint) }
 /// Width of the plot, its left edge included.
 const WIDTH: f64 = 860.0;
 /// Left of the columns, for the figures of the axis.
-const LEFT: f64 = 96.0;
+const LEFT: f64 = 116.0;
 /// Above the columns, so that the uppermost figure has room.
 const TOP: f64 = 16.0;
 /// Of the columns.
@@ -154,8 +154,8 @@ fn columns(page: &mut String, groups: &[&Group]) {
             grouped(*minor, sample.exponent)
         );
         if index % every == 0 {
-            // On narrow screens only every third name has room.
-            let class = if index % 3 == 0 {
+            // On narrow screens four names have room, of more only every third is shown.
+            let class = if index % 3 == 0 || months.len() <= 4 {
                 ""
             } else {
                 " class=\"between\""
