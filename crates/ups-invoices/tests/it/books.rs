@@ -113,7 +113,7 @@ fn mixed() -> (Sandbox, i64, BTreeMap<&'static str, String>) {
                 (50, _) => currency.clone_into(value),
                 // Yen have no hundredths: the same digits without the point.
                 (51 | 52, "JPY") => {
-                    *value = value.replace('.', "").parse::<i64>().unwrap().to_string()
+                    *value = value.replace('.', "").parse::<i64>().unwrap().to_string();
                 }
                 _ => {}
             }

@@ -79,6 +79,57 @@ fn files_of_every_format_are_taken_in_once() {
 }
 
 #[test]
+fn the_same_invoice_in_every_variant_is_one_document() {
+    let sandbox = sandbox();
+    let one = invoice(1);
+    let plain = Variant::default();
+    let european = Variant {
+        delimiter: ';',
+        european: true,
+        ..Variant::default()
+    };
+    let mut variants = Vec::new();
+    for base in [&plain, &european] {
+        for header in [Header::None, Header::Of244, Header::Of(250), Header::Of251] {
+            for newline in ["\n", "\r\n"] {
+                for cp1252 in [false, true] {
+                    variants.push(Variant {
+                        header,
+                        newline,
+                        cp1252,
+                        mark: !cp1252,
+                        ..base.clone()
+                    });
+                }
+            }
+        }
+    }
+    variants.push(Variant {
+        columns: 176,
+        ..plain
+    });
+    variants.push(Variant {
+        spreadsheet_dates: true,
+        ..plain
+    });
+    for (index, variant) in variants.iter().enumerate() {
+        let name = format!("variants/{index:02}.csv");
+        sandbox.file(name, variant.csv(&one));
+    }
+    let output = bin(&sandbox)
+        .args(["--json", "ingest"])
+        .arg(sandbox.join("variants"))
+        .run()
+        .assert(0, any(), "");
+    let outcome: serde_json::Value = serde_json::from_str(&output.stdout_text()).unwrap();
+    assert_eq!(outcome["stored"].as_array().unwrap().len(), 1, "{outcome}");
+    assert_eq!(outcome["known"], variants.len() - 1);
+    assert_eq!(files_in(sandbox.join("archive")).len(), 1);
+    let alerts = bin(&sandbox).arg("alerts").run();
+    assert!(!alerts.stdout_text().contains("restated"), "{alerts}");
+}
+
+#[test]
 fn one_file_may_hold_several_invoices() {
     let sandbox = sandbox();
     let (one, two) = (invoice(1), invoice(2));
