@@ -78,7 +78,8 @@ impl Tape {
             reason,
         };
         let (_, first) = lines.next().ok_or_else(|| wrong(0, "empty".to_owned()))?;
-        let head: Head = serde_json::from_str(first).map_err(|e| wrong(0, e.to_string()))?;
+        let head: Head = serde_json::from_str(first)
+            .map_err(|error| wrong(0, format!("not the head of a recording: {error}")))?;
         if head.tape != 1 {
             return Err(wrong(0, format!("version {} is not known", head.tape)));
         }

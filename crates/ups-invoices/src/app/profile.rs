@@ -26,6 +26,7 @@ impl App {
             let (stem, text) = self.profile_text(name)?;
             return Ok(profile::parse(&stem, Path::new(name), text)?);
         }
+        self.must_exist(name)?;
         Ok(profile::load(name, &self.settings.profiles)?)
     }
 
@@ -41,8 +42,22 @@ impl App {
                 })?;
             return Ok((stem.into_owned(), text));
         }
+        self.must_exist(name)?;
         let (_, text) = profile::text_of(name, &self.settings.profiles)?;
         Ok((name.to_owned(), text))
+    }
+
+    /// Says which profiles there are, where a name is none of them.
+    fn must_exist(&self, name: &str) -> Result<(), Error> {
+        let names = profile::names(&self.settings.profiles);
+        if names.iter().any(|known| known == name) {
+            return Ok(());
+        }
+        Err(Error::Usage(format!(
+            "no profile {}; there are {}",
+            Escaped::text(name),
+            names.join(", ")
+        )))
     }
 
     pub(super) fn profile(&mut self, action: &ProfileAction) -> Result<Exit, Error> {
@@ -67,7 +82,7 @@ impl App {
                 Ok(Exit::Done)
             }
             ProfileAction::Show { name: Some(name) } => {
-                let (_, text) = profile::text_of(name, &self.settings.profiles)?;
+                let (_, text) = self.profile_text(name)?;
                 write!(self.out, "{text}")?;
                 Ok(Exit::Done)
             }

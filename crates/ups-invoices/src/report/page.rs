@@ -73,7 +73,7 @@ th { color: var(--faint); font-weight: 600 } tfoot td { font-weight: 600; border
 td small { color: var(--faint); font-size: .85em }
 th:nth-child(1) { width: 30% } th:nth-child(3) { width: 9rem } th:nth-child(4) { width: 5.5rem }
 td.n, th.n { padding-left: .6rem; text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap }
-svg { display: block } svg.plot { width: 100%; height: auto; margin-bottom: 1rem }
+svg { display: block } svg.plot { width: 100%; height: auto; margin-bottom: 1rem; overflow: visible }
 .bar { fill: var(--bar) } .credit { fill: var(--credit) }
 text { fill: var(--faint); font: 12px system-ui, sans-serif }
 line { stroke: var(--line) } line.zero { stroke: var(--faint) }

@@ -96,6 +96,11 @@ fn a_profile_is_compared_with_the_built_in_one() {
             .run()
             .assert(1, "-cap = 100\n+cap = 50\n", "");
     }
+    setup.cmd(&["profile", "lint", "portal"]).run().assert(
+        2,
+        "",
+        has("no profile portal; there are portal-classic, portal-json, ups-"),
+    );
     setup
         .cmd(&["profile", "diff", "portal-json"])
         .run()
