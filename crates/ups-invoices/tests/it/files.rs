@@ -133,14 +133,39 @@ fn the_same_invoice_in_every_variant_is_one_document() {
 fn one_file_may_hold_several_invoices() {
     let sandbox = sandbox();
     let (one, two) = (invoice(1), invoice(2));
-    let file = sandbox.file("merged.csv", Variant::default().csv_of(&[&one, &two]));
-    bin(&sandbox)
-        .arg("ingest")
-        .arg(&file)
-        .run()
-        .assert(0, has(&two.number), "");
+    let variant = Variant {
+        header: Header::Of(250),
+        mark: true,
+        ..Variant::default()
+    };
+    let file = sandbox.file("merged.csv", variant.csv_of(&[&one, &two]));
+    let ingest = || bin(&sandbox).arg("ingest").arg(&file);
+    ingest().run().assert(0, has(&two.number), "");
     let listed = bin(&sandbox).arg("list").run().success().stdout_text();
     assert_eq!(listed.lines().count(), 2, "{listed}");
+    // Each is a file of its own, as if it had come alone.
+    let alone = Variant {
+        mark: false,
+        ..variant
+    };
+    let wanted = [&one, &two].map(|invoice| {
+        let name = format!("{}_{}.csv", invoice.date, invoice.number);
+        (name, alone.csv(invoice))
+    });
+    assert_eq!(files_in(sandbox.join("archive")), wanted);
+    ingest().run().assert(0, "", "");
+    bin(&sandbox).arg("fsck").run().assert(0, "", "");
+    // Without the ledger the files alone tell everything again.
+    std::fs::remove_dir_all(sandbox.join("state")).unwrap();
+    bin(&sandbox)
+        .args(["fsck", "--repair"])
+        .run()
+        .assert(1, has("taken in as"), "");
+    bin(&sandbox)
+        .args(["check", "--all"])
+        .run()
+        .assert(0, has(&two.number), "");
+    assert_eq!(files_in(sandbox.join("archive")), wanted);
 }
 
 #[test]
