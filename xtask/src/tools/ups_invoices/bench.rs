@@ -25,6 +25,7 @@ import sys, duckdb
 path, what, kinds = sys.argv[1], sys.argv[2], sys.argv[3].split(",")
 db = duckdb.connect()
 db.execute("set threads = 2")
+db.execute("set enable_progress_bar = false")  # it goes to standard output, among the sums
 src = f"read_csv('{path}', header=false, all_varchar=true, delim=',', quote='\"', columns={{" + ",".join(f"'c{i}': 'VARCHAR'" for i in range(250)) + "})"
 if what == "totals":
     sums = db.execute(f"select c43, c44, sum(cast(c52 as decimal(18,2))), count(*), grouping(c5) from {src} group by grouping sets ((c43, c44), (c5))").fetchall()
