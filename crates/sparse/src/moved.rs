@@ -72,6 +72,10 @@ impl Sums {
 
     /// Notes the sums of blocks from number `first` on.
     pub(crate) fn note(&mut self, first: usize, sums: &[u32]) {
+        // Past the end of the old file there is nothing to note, and no place for it.
+        if sums.is_empty() {
+            return;
+        }
         self.weak[first..first + sums.len()].copy_from_slice(sums);
         for block in first..first + sums.len() {
             self.known[block / 64] |= 1 << (block % 64);
@@ -339,6 +343,9 @@ mod tests {
             at = end;
         }
         let (first, sums) = noted.summer().sums(at as u64, &content[at..]);
+        noted.note(first, &sums);
+        // The new file may be longer: there the old one has no data.
+        let (first, sums) = noted.summer().sums(5_000_000, &[]);
         noted.note(first, &sums);
         let last = noted.weak.len() - 1;
         assert!(noted.is_known(last..last + 1), "the short block at the end");

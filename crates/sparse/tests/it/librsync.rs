@@ -272,6 +272,21 @@ fn an_image_that_became_zeros_needs_no_literal_zeros() {
 }
 
 #[test]
+fn a_new_file_much_longer_than_the_old_one_is_compared_as_far_as_that_goes() {
+    let sandbox = Sandbox::in_memory();
+    let new = noise(1, 5 << 20);
+    sandbox.file("new", &new);
+    for len in [0, 1, 100_000, 3 << 20] {
+        sandbox.file("old", &new[..len]);
+        run(&sandbox, "delta --basis old new delta").success();
+        let delta = sandbox.read("delta").len();
+        assert!(delta < new.len() - len + 100, "{len}: {delta}");
+        reference(&sandbox, "rdiff -f patch old delta out");
+        assert_equal(&sandbox.join("out"), &sandbox.join("new"));
+    }
+}
+
+#[test]
 fn damaged_deltas_leave_the_old_target_alone() {
     let sandbox = Sandbox::in_memory();
     sandbox.file("old", noise(1, 10_000));
