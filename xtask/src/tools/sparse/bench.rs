@@ -53,8 +53,8 @@ pub(super) fn run(report: &mut Report) -> Result<()> {
         tool: report.binary().to_owned(),
         dir: disk,
     };
-    bench.copy_cold(report)?;
-    bench.terabyte(report)
+    bench.terabyte(report)?;
+    bench.copy_cold(report)
 }
 
 struct Bench {
@@ -263,10 +263,7 @@ impl Bench {
                     "cp --sparse=always, sync",
                     "cp --sparse=always cold out && sync out".to_owned(),
                 ),
-                cold(
-                    "sparseimg --direct yes",
-                    format!("{tool} -q copy --direct yes cold out"),
-                ),
+                cold("sparseimg", format!("{tool} -q copy cold out")),
                 cold(
                     "sparseimg --direct no",
                     format!("{tool} -q copy --direct no cold out"),
