@@ -41,7 +41,7 @@ pub(crate) fn search(
         match op {
             Op::Copy { at, len } => ops.copy(*at, *len),
             Op::Literal(gap) => {
-                scan::search_gap(matcher, None, new, gap, &mut ops, jobs, progress)?
+                scan::search_gap(matcher, None, new, gap, &mut ops, jobs, progress)?;
             }
         }
     }
