@@ -14,7 +14,7 @@ fn threshold() -> u64 {
     if std::env::var_os("SPARSE_CONTRIB_FULL").is_some() {
         1 << 30
     } else {
-        48 << 20
+        24 << 20
     }
 }
 

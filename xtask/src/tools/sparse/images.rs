@@ -41,7 +41,7 @@ pub(super) fn change(path: &Path, len: u64, fresh: u64, scattered: u64) -> Resul
     // An odd number of pages apart, so that they fall on data and on zeros.
     let pages = len / 4096;
     for number in 0..scattered {
-        let page = number * (pages / scattered | 1) % pages;
+        let page = number * ((pages / scattered) | 1) % pages;
         file.write_all_at(&noise(NEW + fresh + number, 4096), page * 4096)?;
     }
     Ok(())
