@@ -44,8 +44,10 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     for tool in tools {
         let Some(bench) = tool.bench else { continue };
         let mut report = Report::new(dir.join(tool.binary));
-        bench(&mut report).with_context(|| format!("bench: {}", tool.package))?;
+        let measured = bench(&mut report).with_context(|| format!("bench: {}", tool.package));
+        // Minutes of measuring are not lost to a failure or an interruption in the last table.
         println!("## {}\n\n{}", tool.package, report.markdown()?);
+        measured?;
     }
     Ok(())
 }
