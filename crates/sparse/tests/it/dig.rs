@@ -94,7 +94,7 @@ fn a_file_opened_meanwhile_is_left_alone() {
             writer.is_finished() || is_waiting_for(&a)
         });
         child.signal(Signal::CONT);
-        let output = child.wait(Duration::from_secs(60));
+        let output = child.wait(Duration::from_mins(1));
         writer.join().unwrap();
         output
     });

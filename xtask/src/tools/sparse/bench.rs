@@ -19,7 +19,7 @@ const IMAGE: u64 = (768 << 20) + 133;
 const FRESH: u64 = 32;
 const SCATTERED: u64 = 200;
 /// Length of the image for cold copies.
-const COLD: u64 = 2 << 30;
+const COLD: u64 = 1 << 30;
 
 const HEAD: &[&str] = &[
     "variant",
@@ -273,7 +273,7 @@ impl Bench {
         )?;
         self.same("cold", "out")?;
         report.table(
-            "Copy of 2 GiB from disk to disk, source not cached, target synced.",
+            "Copy of 1 GiB from disk to disk, source not cached, target synced.",
             HEAD,
             &rows(&series),
         );
