@@ -25,6 +25,7 @@ pub(crate) struct Options {
 pub(crate) struct Report {
     machine: String,
     binary: PathBuf,
+    helpers: Vec<PathBuf>,
     sandbox: Sandbox,
     peers: Vec<String>,
     tables: String,
@@ -41,10 +42,11 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         "bench: caches are dropped and devices made: run it as root"
     );
     Needs::for_bench(&tools).meet()?;
-    let dir = workspace::build(&tools, Profile::Release)?;
+    let dir = workspace::build_with_helpers(&tools, Profile::Release)?;
     for tool in tools {
         let Some(bench) = tool.bench else { continue };
         let mut report = Report::new(dir.join(tool.binary))?;
+        report.helpers = tool.helpers.iter().map(|h| h.path(&dir)).collect();
         let measured = bench(&mut report).with_context(|| format!("bench: {}", tool.package));
         // Minutes of measuring are not lost to a failure or an interruption in the last table.
         println!("## {}\n\n{}", tool.package, report.markdown());
@@ -58,6 +60,7 @@ impl Report {
         Ok(Self {
             machine: machine()?,
             binary,
+            helpers: Vec::new(),
             sandbox: Sandbox::new(),
             peers: Vec::new(),
             tables: String::new(),
@@ -67,6 +70,14 @@ impl Report {
     /// The tool's release binary.
     pub(crate) fn binary(&self) -> &Path {
         &self.binary
+    }
+
+    /// The tool's helper of this name, in its release build.
+    pub(crate) fn helper(&self, name: &str) -> Result<&Path> {
+        let helper = self.helpers.iter().find(|path| path.ends_with(name));
+        helper
+            .map(PathBuf::as_path)
+            .with_context(|| format!("there is no helper {name}"))
     }
 
     /// A directory that goes when the measurement ends.

@@ -32,6 +32,7 @@ pub(crate) struct Options {
 pub(crate) struct Demo {
     name: &'static str,
     binary: PathBuf,
+    helpers: Vec<PathBuf>,
     sandbox: Sandbox,
 }
 
@@ -47,7 +48,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     );
     Needs::for_demo(&tools).meet()?;
     println!("demo: building");
-    let dir = workspace::build(&tools, options.profile)?;
+    let dir = workspace::build_with_helpers(&tools, options.profile)?;
     let started = Instant::now();
     for tool in &tools {
         show(tool, &dir).with_context(|| format!("demo: failed in {}", tool.package))?;
@@ -70,6 +71,7 @@ fn show(tool: &Tool, dir: &Path) -> Result<()> {
     let demo = Demo {
         name: tool.package,
         binary: dir.join(tool.binary),
+        helpers: tool.helpers.iter().map(|helper| helper.path(dir)).collect(),
         sandbox: Sandbox::new(),
     };
     // The guards of the test kit panic; here that is an error like any other.
@@ -110,6 +112,14 @@ impl Demo {
     pub(crate) fn binary(&self) -> &Path {
         &self.binary
     }
+
+    /// The tool's helper of this name, built before the demo began.
+    pub(crate) fn helper(&self, name: &str) -> Result<&Path> {
+        let helper = self.helpers.iter().find(|path| path.ends_with(name));
+        helper
+            .map(PathBuf::as_path)
+            .with_context(|| format!("{} has no helper {name}", self.name))
+    }
 }
 
 /// Prints what a reader of the demo should see: a result, a number, a quotation.
@@ -127,6 +137,7 @@ mod tests {
         Demo {
             name: "tool",
             binary: "/bin/echo".into(),
+            helpers: vec!["/bin/true".into()],
             sandbox: Sandbox::new(),
         }
     }
@@ -137,6 +148,13 @@ mod tests {
             .step("break", || -> Result<()> { Err(anyhow!("reason")) })
             .unwrap_err();
         assert_eq!(format!("{error:#}"), "step \"break\": reason");
+    }
+
+    #[test]
+    fn a_helper_is_found_by_its_name() {
+        assert_eq!(demo().helper("true").unwrap(), Path::new("/bin/true"));
+        let error = demo().helper("false").unwrap_err().to_string();
+        assert_eq!(error, "tool has no helper false");
     }
 
     #[test]

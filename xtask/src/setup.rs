@@ -57,6 +57,7 @@ impl Needs {
         for tool in tools {
             needs.debian.extend(tool.debian.bench);
             needs.python.extend(tool.python);
+            needs.python.extend(tool.bench_python);
         }
         needs.with_shared()
     }
@@ -302,7 +303,7 @@ mod tests {
     fn every_python_requirement_is_pinned() {
         for requirement in tools::ALL
             .iter()
-            .flat_map(|tool| tool.python)
+            .flat_map(|tool| tool.python.iter().chain(tool.bench_python))
             .chain(&[TYPOS])
         {
             assert!(requirement.contains("=="), "{requirement}");

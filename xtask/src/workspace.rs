@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use serde_json::Value;
 
 use crate::shell;
-use crate::tools::Tool;
+use crate::tools::{Helper, Tool};
 
 /// The top of the workspace.
 pub(crate) fn root() -> &'static Path {
@@ -97,6 +97,27 @@ pub(crate) fn build(tools: &[&Tool], profile: Profile) -> Result<PathBuf> {
     }
     shell::run(&mut cargo)?;
     Ok(dir)
+}
+
+/// Builds the helpers of `tools` and their binaries, and returns the directory that holds them.
+/// One call of cargo: in two the same dependencies might be built twice, with different features.
+pub(crate) fn build_with_helpers(tools: &[&Tool], profile: Profile) -> Result<PathBuf> {
+    let mut cargo = cargo("build");
+    cargo.args(["--locked", "--bins"]);
+    if profile == Profile::Release {
+        cargo.arg("--release");
+    }
+    for tool in tools {
+        cargo.args(["--package", tool.package]);
+        for helper in tool.helpers {
+            match helper {
+                Helper::Example(name) => cargo.args(["--example", name]),
+                Helper::Package(name) => cargo.args(["--package", name]),
+            };
+        }
+    }
+    shell::run(&mut cargo)?;
+    Ok(target_dir()?.join(profile.dir()))
 }
 
 /// The files under version control that match git's `patterns`, relative to the root; new files

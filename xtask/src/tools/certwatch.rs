@@ -1,22 +1,32 @@
 //! certwatch: remembers every certificate chain.
 
+mod bench;
+
 use std::io::{BufReader, Write as _};
 use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context as _, Result, ensure};
 
-use super::{Debian, Tool};
+use super::{Debian, Extra, Helper, Tool};
 use crate::demo::{Demo, note};
-use crate::workspace;
 
 pub(super) const TOOL: Tool = Tool {
-    config_manual: false,
+    extras: &[
+        Extra::Unit("certwatch.service"),
+        Extra::Unit("certwatch-scan.service"),
+        Extra::Unit("certwatch-scan.timer"),
+        Extra::Example("certwatch.toml"),
+        Extra::Example("cron"),
+    ],
     debian: Debian {
-        test: &["openssl"],
+        test: &["openssl", "postgresql"],
         demo: &[],
-        bench: &[],
+        bench: &["openssl", "prometheus-blackbox-exporter"],
     },
+    helpers: &[Helper::Example("fleet")],
+    bench_python: &["sslyze==6.3.1"],
     demo: Some(demo),
+    bench: Some(bench::run),
     ..Tool::named("certwatch")
 };
 
@@ -35,15 +45,7 @@ impl Drop for Fleet {
 fn demo(demo: &Demo) -> Result<()> {
     let sandbox = demo.sandbox();
     let (mut fleet, mut answers) = demo.step("start a fleet of 60 TLS endpoints", || {
-        let mut child = workspace::cargo("run")
-            .args([
-                "--quiet",
-                "--package",
-                "certwatch",
-                "--example",
-                "fleet",
-                "--",
-            ])
+        let mut child = Command::new(demo.helper("fleet")?)
             .arg(sandbox.path())
             .args(["0", "60"])
             .stdin(Stdio::piped())

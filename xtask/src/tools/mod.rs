@@ -7,7 +7,7 @@ mod pppmon;
 mod sparse;
 mod ups_invoices;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 
@@ -43,6 +43,10 @@ pub(crate) struct Tool {
     pub debian: Debian,
     /// Pinned Python packages that tests, demo and bench use from the private environment.
     pub python: &'static [&'static str],
+    /// The same for its measurements alone.
+    pub bench_python: &'static [&'static str],
+    /// Programs of the workspace that its demo and measurements run beside it.
+    pub helpers: &'static [Helper],
     /// The tool's part of `cargo xtask demo`.
     pub demo: Option<fn(&Demo) -> Result<()>>,
     /// The tool's measurements.
@@ -71,6 +75,8 @@ impl Tool {
                 bench: &[],
             },
             python: &[],
+            bench_python: &[],
+            helpers: &[],
             demo: None,
             bench: None,
             soak: None,
@@ -89,6 +95,26 @@ pub(crate) struct Debian {
     pub demo: &'static [&'static str],
     /// For its measurements: the programs it is compared with.
     pub bench: &'static [&'static str],
+}
+
+/// A program that is built along with a tool, in its profile, and never installed: a server to
+/// look at, say.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Helper {
+    /// An example of the tool's own package.
+    Example(&'static str),
+    /// The binary of a package of the same name.
+    Package(&'static str),
+}
+
+impl Helper {
+    /// Where it lies in the directory of built binaries.
+    pub(crate) fn path(self, dir: &Path) -> PathBuf {
+        match self {
+            Self::Example(name) => dir.join("examples").join(name),
+            Self::Package(name) => dir.join(name),
+        }
+    }
 }
 
 /// Which directory a binary is installed into.

@@ -3,14 +3,17 @@
 mod bench;
 
 use std::io::{BufRead as _, BufReader};
-use std::path::PathBuf;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context as _, Result, ensure};
 
-use super::{Debian, Tool};
+use super::{Debian, Helper, Tool};
 use crate::demo::{Demo, note};
-use crate::{shell, workspace};
+use crate::shell;
+
+/// The portal to fetch from.
+const PORTAL: &str = "ups-testportal";
 
 pub(super) const TOOL: Tool = Tool {
     debian: Debian {
@@ -26,6 +29,7 @@ pub(super) const TOOL: Tool = Tool {
         bench: &[],
     },
     python: &["duckdb==2.0.0"],
+    helpers: &[Helper::Package(PORTAL)],
     demo: Some(demo),
     bench: Some(bench::run),
     fuzz: &["csv", "xml", "forms"],
@@ -39,8 +43,8 @@ struct Portal {
 }
 
 impl Portal {
-    fn start(directory: &std::path::Path) -> Result<Self> {
-        let mut child = Command::new(build_portal()?)
+    fn start(program: &Path, directory: &Path) -> Result<Self> {
+        let mut child = Command::new(program)
             .arg("serve")
             .arg(directory)
             .stdin(Stdio::piped())
@@ -65,24 +69,11 @@ impl Drop for Portal {
     }
 }
 
-/// Builds the portal's binary and gives its path.
-fn build_portal() -> Result<PathBuf> {
-    let package = [
-        "--locked",
-        "--release",
-        "--quiet",
-        "--package",
-        "ups-testportal",
-    ];
-    shell::run(workspace::cargo("build").args(package))?;
-    Ok(workspace::target_dir()?.join("release/ups-testportal"))
-}
-
 /// Signs in to the test portal over TLS, fetches, proves, exports; then a refusal.
 fn demo(demo: &Demo) -> Result<()> {
     let directory = demo.sandbox().path().to_owned();
     let portal = demo.step("start a portal with twelve invoices, over TLS", || {
-        Portal::start(&directory)
+        Portal::start(demo.helper(PORTAL)?, &directory)
     })?;
     let config = directory.join("config.toml");
     let tool = |arguments: &[&str]| -> Result<String> {
@@ -133,7 +124,7 @@ fn demo(demo: &Demo) -> Result<()> {
     demo.step(
         "refuse the portal when its authority is not the one configured",
         || {
-            let other = Portal::start(demo.sandbox().dir("other").as_path())?;
+            let other = Portal::start(demo.helper(PORTAL)?, &demo.sandbox().dir("other"))?;
             let status = Command::new(demo.binary())
                 .arg("--config")
                 .arg(&config)

@@ -9,7 +9,7 @@ use std::process::Command;
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 
-use super::build_portal;
+use super::PORTAL;
 use crate::bench::Report;
 use crate::measure::{PASSES, Series, Variant, alternate, ratio};
 use crate::{setup, shell};
@@ -42,7 +42,7 @@ else:
 pub(super) fn run(report: &mut Report) -> Result<()> {
     report.peer("DuckDB 2.0.0 (Python package)");
     let directory = report.sandbox().path().to_owned();
-    let portal = build_portal()?;
+    let portal = report.helper(PORTAL)?.to_owned();
     let large = directory.join("large.csv");
     let bytes = std::env::var("UPS_BENCH_BYTES").unwrap_or_else(|_unset| BYTES.to_owned());
     generate(&portal, &bytes, &large)?;
