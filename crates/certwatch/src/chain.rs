@@ -12,6 +12,7 @@ use crate::level::Level;
 use crate::owner::{Basis, Owner, Owners};
 use crate::paths::{self, Path, Paths, Pool, Trust};
 use crate::roots::Roots;
+use crate::sct::{Census, Logs};
 use crate::when::Unix;
 
 /// What a server presented, byte for byte and in its order.
@@ -46,6 +47,8 @@ pub(crate) struct Chain {
     pub(crate) ev_permitted: bool,
     /// Intermediates of the best path whose organisation is not the owner's.
     pub(crate) foreign: Vec<Sha256>,
+    /// What the leaf's embedded timestamps are worth.
+    pub(crate) scts: Census,
     /// The moment after which the paths must be looked for again.
     pub(crate) good_until: Unix,
 }
@@ -81,15 +84,17 @@ pub(crate) struct Judge {
     pub(crate) roots: Roots,
     pub(crate) owners: Owners,
     pub(crate) pool: Pool,
+    pub(crate) logs: Logs,
 }
 
 impl Judge {
-    /// A judge with an empty pool.
+    /// A judge with an empty pool that knows no logs.
     pub(crate) fn new(roots: Roots, owners: Owners) -> Self {
         Self {
             roots,
             owners,
             pool: Pool::default(),
+            logs: Logs::default(),
         }
     }
 
@@ -119,6 +124,7 @@ impl Judge {
             shape: shape(&certs, &paths),
             ev_permitted: level != Level::Ev || self.owners.ccadb.permits_ev(best),
             foreign: self.foreign(best, &owner),
+            scts: self.logs.census(leaf, best.issuer().map(Arc::as_ref)),
             owner,
             good_until: good_until(&paths, now),
             certs,
@@ -230,4 +236,86 @@ fn good_until(paths: &Paths, now: Unix) -> Unix {
         .filter(|edge| *edge >= now)
         .min()
         .unwrap_or(Unix::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::forge::{self, EV, Leaf};
+    use crate::when;
+
+    /// A generator of its own, so that a failure can be repeated.
+    fn random(state: &mut u64, below: usize) -> usize {
+        *state ^= *state << 13;
+        *state ^= *state >> 7;
+        *state ^= *state << 17;
+        usize::try_from(*state % u64::try_from(below).unwrap()).unwrap()
+    }
+
+    /// One to four changes of the kinds that parsers trip over: bits, lengths, cuts, repetitions.
+    fn mutate(der: &[u8], state: &mut u64) -> Vec<u8> {
+        let mut der = der.to_vec();
+        for _ in 0..=random(state, 4) {
+            if der.is_empty() {
+                break;
+            }
+            let at = random(state, der.len());
+            match random(state, 6) {
+                0 => der[at] ^= 1 << random(state, 8),
+                1 => der[at] = [0, 0x7f, 0x80, 0x82, 0x84, 0xff][random(state, 6)],
+                2 => der.truncate(at),
+                3 => {
+                    der.remove(at);
+                }
+                4 => der.insert(at, der[at]),
+                _ => {
+                    let end = der.len().min(at + random(state, 40));
+                    let piece = der[at..end].to_vec();
+                    let place = random(state, der.len());
+                    der.splice(place..place, piece);
+                }
+            }
+        }
+        der
+    }
+
+    /// What has been fuzzed for longer, as an ordinary test: whatever bytes a server presents,
+    /// they are recorded, and judged or called unparseable; the judge itself survives.
+    #[test]
+    fn mutated_certificates_are_survived() {
+        let root = forge::root("Good Root", "Good CA");
+        let sub = root.sub("Good 1", "Good CA", "2024-01-01", 3650);
+        let judge = forge::judge(&[&root], &[]);
+        let start = when::parse("2026-01-01").unwrap();
+        let good = sub.issue(&Leaf {
+            policy: EV,
+            ..Leaf::new("www.example.org", "k1", start)
+        });
+        let mut state = 0x2545_f491_4f6c_dd1d;
+        let (mut parsed, mut refused) = (0, 0);
+        for round in 0..1200 {
+            let ders = good.ders.iter().enumerate().map(|(n, der)| {
+                if round % 3 == 2 || n == round % 3 {
+                    Arc::from(mutate(der, &mut state))
+                } else {
+                    Arc::clone(der)
+                }
+            });
+            let presented = Presented {
+                ders: ders.collect(),
+            };
+            match judge.chain(&presented, start + when::DAY) {
+                Some(chain) => {
+                    assert!(chain.certs.len() + chain.unparseable <= presented.ders.len());
+                    let observation = forge::observe("www.example.org", &Arc::new(chain), start);
+                    let knowledge = crate::knowledge::Knowledge::default();
+                    let history = crate::history::History::default();
+                    crate::classify::classify(&history, &observation, &knowledge, start);
+                    parsed += 1;
+                }
+                None => refused += 1,
+            }
+        }
+        assert!(parsed > 100 && refused > 100, "{parsed} {refused}");
+    }
 }

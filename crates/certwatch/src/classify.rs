@@ -7,7 +7,7 @@
 
 use crate::chain::Chain;
 use crate::finding::{Code, Finding, Severity};
-use crate::history::{History, Pin};
+use crate::history::{History, Pin, Sighting};
 use crate::knowledge::Knowledge;
 use crate::observation::Observation;
 use crate::outcome::Outcome;
@@ -56,8 +56,8 @@ pub(crate) fn classify(
             knowledge,
             now,
         ));
-        findings.extend(legacy(history, observation));
     }
+    findings.extend(legacy(history, observation));
     findings.extend(rejected_or_bad(history, chain, knowledge));
     findings.extend(broken_pins(history, chain));
     if !knowledge.clock_skewed {
@@ -115,12 +115,19 @@ fn without_chain(history: &History, observation: &Observation) -> Vec<Finding> {
     }
 }
 
-/// Row 24: the protocol fell to one without proof of key.
+/// Row 24: the protocol fell to one without proof of key, whichever chain came with it. A server
+/// that was never better is no news.
 fn legacy(history: &History, observation: &Observation) -> Option<Finding> {
     let Outcome::Legacy { version, suite } = observation.outcome else {
         return None;
     };
-    (!history.sightings.is_empty()).then(|| {
+    let here = |s: &&Sighting| s.vantage == observation.vantage && s.addr == observation.addr;
+    let last = history
+        .sightings
+        .iter()
+        .filter(here)
+        .max_by_key(|s| s.last)?;
+    (!last.legacy).then(|| {
         Finding::new(
             Code::TLS_LEGACY,
             Severity::Warning,

@@ -385,6 +385,8 @@ pub(crate) struct Import {
 pub(crate) enum ImportKind {
     /// A certificate report of the Common CA Database (CSV).
     Ccadb,
+    /// A list of CT logs as the browsers publish it (JSON), whose keys prove timestamps.
+    Loglist,
     /// Known-bad keys and CAs: `spki HEX REASON` or `org NAME<TAB>REASON` a line.
     Distrusted,
     /// The Certificate Patrol add-on's SQLite file.

@@ -33,7 +33,7 @@ pub(crate) const TOOL: Tool = Tool {
     name: "certwatch",
     manual: Manual {
         tool: include_str!("../../../docs/man/certwatch.8.md"),
-        config: None,
+        config: Some(include_str!("../../../docs/man/certwatch.toml.5.md")),
     },
 };
 

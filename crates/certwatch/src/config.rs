@@ -298,6 +298,7 @@ impl Settings {
     /// A judge that knows what the store knows.
     pub(crate) fn judge_with(&self, store: &mut Store) -> Result<Judge, Error> {
         let mut judge = Judge::new(self.roots()?, Owners::new(&self.aliases, store.ccadb()?));
+        judge.logs = store.logs()?;
         for der in store.ca_certificates()? {
             if let Some(cert) = crate::cert::Cert::parse(&der) {
                 judge.pool.add(&std::sync::Arc::new(cert));
@@ -312,4 +313,17 @@ fn host_name() -> String {
         .nodename()
         .to_string_lossy()
         .into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_example_is_a_valid_file() {
+        let layer: Layer = toml::from_str(include_str!("../dist/certwatch.toml")).unwrap();
+        assert_eq!(layer.probe.own_networks.len(), 1);
+        assert!(Rule::try_from(layer.rule[0].get_ref()).is_ok());
+        assert!(matches!(layer.notify, Some(Channel::Mail { .. })));
+    }
 }

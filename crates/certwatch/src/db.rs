@@ -24,6 +24,13 @@ pub(crate) struct Row(pub(crate) Vec<Value>);
 pub(crate) trait Db: Send {
     /// Rows of a query.
     fn query(&mut self, sql: &str, parameters: &[Value]) -> Result<Vec<Row>, DbError>;
+    /// Hands over the rows of a query one by one; for results as long as the list of targets.
+    fn each(
+        &mut self,
+        sql: &str,
+        parameters: &[Value],
+        take: &mut dyn FnMut(Row),
+    ) -> Result<(), DbError>;
     /// Runs a statement and returns the number of rows it changed.
     fn execute(&mut self, sql: &str, parameters: &[Value]) -> Result<u64, DbError>;
     /// Runs several statements without parameters.
@@ -32,6 +39,9 @@ pub(crate) trait Db: Send {
     fn begin(&mut self) -> Result<(), DbError>;
     fn commit(&mut self) -> Result<(), DbError>;
     fn rollback(&mut self);
+    /// Keeps other sessions with the same `name` out for as long as this one lives; false if
+    /// another one is in. A file is guarded by a lock file instead, before it is opened.
+    fn keep_alone(&mut self, name: &str) -> Result<bool, DbError>;
     /// Column types: (primary key that numbers itself, bytes).
     fn dialect(&self) -> (&'static str, &'static str);
 }

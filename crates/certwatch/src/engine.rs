@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use crate::chain::{Chain, Judge, Presented};
 use crate::classify::{self, classify, next_alarm};
@@ -21,13 +22,21 @@ use crate::paths::Trust;
 use crate::probe::Seen;
 use crate::rule::Rule;
 use crate::store::Store;
-use crate::store::events::NewEvent;
-use crate::store::runs::RunRow;
+use crate::store::events::{Event, NewEvent};
+use crate::store::runs::{self, RunRow};
 use crate::targets::Entry;
 use crate::when::{DAY, Unix};
 
-/// Results per transaction.
+mod review;
+
+pub(crate) use review::review_vantages;
+
+/// Results per transaction, and how long one may last: others wait for it, and what is not
+/// committed is lost with the process.
 const BATCH: usize = 500;
+const BATCH_TIME: Duration = Duration::from_secs(1);
+/// Unchanged runs per transaction; a fraction of a second.
+const TOUCHED: usize = 20_000;
 /// A changed leaf is looked at again in every sweep for this long, for row 19 may still apply.
 const UNSETTLED: i64 = 2 * DAY;
 /// A clock this far behind the newest observation is not believed.
@@ -49,6 +58,7 @@ pub(crate) struct Engine {
     skewed: bool,
     sweep: Sweep,
     batched: usize,
+    batch_begun: Instant,
 }
 
 #[derive(Debug, Clone)]
@@ -64,8 +74,6 @@ struct Slot {
 pub(crate) struct Sweep {
     /// Results per kind of outcome.
     pub(crate) outcomes: BTreeMap<&'static str, usize>,
-    /// Ids of events that are new or got worse.
-    pub(crate) events: Vec<i64>,
     /// Targets that showed a chain, by index.
     pub(crate) answered: std::collections::HashSet<usize>,
     touched: Vec<i64>,
@@ -100,11 +108,7 @@ impl Engine {
             }
         }
         let vantage_id = store.vantage(&vantage)?;
-        let known: HashMap<String, i64> = store
-            .targets()?
-            .into_iter()
-            .map(|(id, target, _)| (crate::store::target_key(&target), id))
-            .collect();
+        let known = store.target_ids()?;
         let entries = store.transaction(|store| {
             entries
                 .into_iter()
@@ -117,27 +121,25 @@ impl Engine {
                 })
                 .collect::<Result<Vec<_>, DbError>>()
         })?;
+        drop(known);
         let positions: HashMap<i64, usize> = entries
             .iter()
             .enumerate()
             .map(|(at, (id, _))| (*id, at))
             .collect();
         let mut index = HashMap::with_capacity(entries.len());
-        for latest in store.latest_runs(vantage_id)? {
-            let Some(at) = positions.get(&latest.target) else {
-                continue;
-            };
-            let Some(outcome) = Outcome::parse(&latest.outcome) else {
-                continue;
-            };
-            let slot = Slot {
-                run: latest.run,
-                chain: latest.chain,
-                outcome,
-                alarm: latest.alarm,
-            };
-            index.insert((*at, latest.addr.parse().ok()), slot);
-        }
+        store.latest_runs(vantage_id, |latest| {
+            let at = positions.get(&latest.target);
+            if let (Some(at), Some(outcome)) = (at, Outcome::parse(latest.outcome)) {
+                let slot = Slot {
+                    run: latest.run,
+                    chain: latest.chain,
+                    outcome,
+                    alarm: latest.alarm,
+                };
+                index.insert((*at, latest.addr.parse().ok()), slot);
+            }
+        })?;
         let mut seen = vec![false; entries.len()];
         for target in store.targets_with_runs()? {
             if let Some(at) = positions.get(&target) {
@@ -167,6 +169,7 @@ impl Engine {
             skewed,
             sweep: Sweep::default(),
             batched: 0,
+            batch_begun: Instant::now(),
         })
     }
 
@@ -176,6 +179,11 @@ impl Engine {
             .iter()
             .map(|(_, entry)| entry.target.clone())
             .collect()
+    }
+
+    /// Events of this vantage that nobody was told of yet.
+    pub(crate) fn untold(&mut self) -> Result<Vec<Event>, DbError> {
+        self.store.untold(self.vantage.0)
     }
 
     pub(crate) fn store(&mut self) -> &mut Store {
@@ -197,6 +205,7 @@ impl Engine {
         }
         if self.batched == 0 {
             self.store.begin()?;
+            self.batch_begun = Instant::now();
         }
         self.batched += 1;
         let taken = self.record(key, &result.seen, now);
@@ -205,7 +214,7 @@ impl Engine {
             self.batched = 0;
             return taken;
         }
-        if self.batched >= BATCH {
+        if self.batched >= BATCH || self.batch_begun.elapsed() >= BATCH_TIME {
             self.flush()
         } else {
             Ok(())
@@ -226,7 +235,9 @@ impl Engine {
     pub(crate) fn finish(&mut self, now: Unix) -> Result<Sweep, DbError> {
         self.flush()?;
         let touched = std::mem::take(&mut self.sweep.touched);
-        self.store.transaction(|store| store.touch(&touched, now))?;
+        for some in touched.chunks(TOUCHED) {
+            self.store.transaction(|store| store.touch(some, now))?;
+        }
         let changed = std::mem::take(&mut self.sweep.changed);
         self.store.begin()?;
         for (at, addr, chain) in changed {
@@ -312,11 +323,12 @@ impl Engine {
                     .saw_issuer(&chain.issuer.id, &entry.target.host, now)?;
             }
             self.seen[key.0] = true;
-            if let Some(id) = chain_id {
-                self.cache.insert(id, Arc::clone(chain));
-                if unsettled {
-                    self.sweep.changed.push((key.0, key.1, id));
-                }
+            if let Some(id) = chain_id
+                && unsettled
+            {
+                // Looked at again when the sweep ends.
+                runs::remember(&mut self.cache, id, chain);
+                self.sweep.changed.push((key.0, key.1, id));
             }
         }
         self.event(target_id, chain_id, old_hash, &findings, now)
@@ -423,7 +435,7 @@ impl Engine {
             Some(hash) => self.store.chain_id(&hash)?,
             None => None,
         };
-        let id = self.store.add_event(&NewEvent {
+        self.store.add_event(&NewEvent {
             target: target_id,
             vantage: self.vantage.0,
             at: now,
@@ -431,7 +443,6 @@ impl Engine {
             new_chain: chain_id,
             findings,
         })?;
-        self.sweep.events.extend(id);
         Ok(())
     }
 
@@ -531,68 +542,4 @@ fn changed_recently(history: &History, chain: &Chain, now: Unix) -> bool {
         .iter()
         .any(|s| s.chain.leaf().sha256 != leaf);
     others && now - first < UNSETTLED
-}
-
-/// Row 19 between vantages, after runs of another one were imported: looks at every target that
-/// more than one vantage saw. Returns how many events are new or got worse.
-pub(crate) fn review_vantages(
-    store: &mut Store,
-    settings: &crate::config::Settings,
-) -> Result<usize, crate::error::Error> {
-    let judge = settings.judge_with(store)?;
-    let now = crate::when::now();
-    let vantages = store.vantages()?;
-    let mut cache = HashMap::new();
-    let mut events = 0;
-    for (id, target, _) in store.targets()? {
-        let history = store.history(id, &judge, &mut cache, now)?;
-        let mut newest: BTreeMap<(String, Option<IpAddr>), &crate::history::Sighting> =
-            BTreeMap::new();
-        for sighting in &history.sightings {
-            newest.insert((sighting.vantage.clone(), sighting.addr), sighting);
-        }
-        let names: std::collections::HashSet<&str> =
-            newest.keys().map(|(name, _)| name.as_str()).collect();
-        if names.len() < 2 {
-            continue;
-        }
-        for ((vantage, addr), sighting) in &newest {
-            let observation = Observation {
-                target: target.clone(),
-                vantage: vantage.clone(),
-                addr: *addr,
-                at: sighting.last,
-                outcome: Outcome::Ok,
-                proof: crate::outcome::Proof::None,
-                chain: Some(Arc::clone(&sighting.chain)),
-            };
-            let mut findings = classify(&history, &observation, &Knowledge::default(), now);
-            findings.retain(|finding| finding.code == Code::SPLIT_VANTAGE);
-            if findings.is_empty() {
-                continue;
-            }
-            let old = history
-                .old(&observation, &sighting.chain)
-                .map(|old| old.chain.hash);
-            let old_chain = match old {
-                Some(hash) => store.chain_id(&hash)?,
-                None => None,
-            };
-            let new_chain = store.chain_id(&sighting.chain.hash)?;
-            let vantage_id = vantages
-                .iter()
-                .find(|(_, name)| *name == vantage)
-                .map_or(0, |(id, _)| *id);
-            let event = NewEvent {
-                target: id,
-                vantage: vantage_id,
-                at: now,
-                old_chain,
-                new_chain,
-                findings: &findings,
-            };
-            events += usize::from(store.add_event(&event)?.is_some());
-        }
-    }
-    Ok(events)
 }

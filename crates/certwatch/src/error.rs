@@ -28,12 +28,6 @@ pub(crate) enum Error {
         #[source]
         source: std::io::Error,
     },
-    #[error("cannot write {}", path.display())]
-    Write {
-        path: PathBuf,
-        #[source]
-        source: std::io::Error,
-    },
     #[error("cannot write the output")]
     Output(#[from] std::io::Error),
     #[error("{}: {reason}", path.display())]
@@ -42,6 +36,8 @@ pub(crate) enum Error {
     UnknownTarget(String),
     #[error("no event {0} in the store")]
     UnknownEvent(i64),
+    #[error("another scan or watch of vantage {vantage} uses the store {place}")]
+    Busy { place: String, vantage: String },
     #[error("{0}")]
     Failed(String),
 }
@@ -51,6 +47,7 @@ impl Report for Error {
         match self {
             Self::Config(error) => error.exit(),
             Self::Lock(error) => error.exit(),
+            Self::Busy { .. } => Exit::Locked,
             Self::Usage(_)
             | Self::Roots(_)
             | Self::Store(DbError::Configuration { .. })

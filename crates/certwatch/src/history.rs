@@ -13,6 +13,7 @@ use crate::classify::EARLY_DEFAULT;
 use crate::digest::Sha256;
 use crate::finding::{Code, Finding, Severity, worst};
 use crate::observation::Observation;
+use crate::outcome::Outcome;
 use crate::when::{DAY, Unix};
 
 /// An issuer is forgotten after this many lifetimes of the leaves it signed.
@@ -41,6 +42,8 @@ pub(crate) struct Sighting {
     pub(crate) last: Unix,
     /// Number of observations.
     pub(crate) n: u32,
+    /// Only the cleartext hello could see it.
+    pub(crate) legacy: bool,
 }
 
 /// Another port of the same host.
@@ -181,6 +184,7 @@ impl History {
             return;
         };
         let at = observation.at;
+        let legacy = matches!(observation.outcome, Outcome::Legacy { .. });
         let place = |s: &Sighting| {
             s.vantage == observation.vantage
                 && s.addr == observation.addr
@@ -196,6 +200,7 @@ impl History {
             Some(run) if place(run) => {
                 run.last = run.last.max(at);
                 run.n += 1;
+                run.legacy = legacy;
             }
             _ => self.sightings.push(Sighting {
                 vantage: observation.vantage.clone(),
@@ -204,6 +209,7 @@ impl History {
                 first: at,
                 last: at,
                 n: 1,
+                legacy,
             }),
         }
         self.learn(chain, at, worst_identity(findings));

@@ -59,6 +59,7 @@ mod roots;
 mod rule;
 mod runfile;
 mod schedule;
+mod sct;
 mod signed;
 mod store;
 mod sweep;

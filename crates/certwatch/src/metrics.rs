@@ -224,6 +224,7 @@ fn probe(text: &str, metrics: &Mutex<Metrics>, settings: &Settings) -> (&'static
     let targets: Arc<[Target]> = vec![target.clone()].into();
     let mut results = Metrics::default();
     let probed = sweep::run(&targets, &settings.sweep, |result| {
+        let Some(result) = result else { return true };
         let chain = result
             .seen
             .presented

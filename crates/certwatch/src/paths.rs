@@ -18,6 +18,8 @@ use crate::lenient::{self, Defect};
 use crate::roots::Roots;
 use crate::when::Unix;
 
+mod remembered;
+
 /// The outcome of looking for paths.
 #[derive(Debug, Clone)]
 pub(crate) struct Paths {
@@ -238,7 +240,7 @@ fn strict(
     };
     // The result is the refusal above or webpki's own reason; the paths are in `found`.
     let _ = end_entity.verify_for_usage(
-        webpki::ALL_VERIFICATION_ALGS,
+        remembered::algorithms(),
         anchors,
         &ders,
         time,

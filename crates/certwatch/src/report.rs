@@ -326,14 +326,92 @@ mod tests {
         assert!(shown.starts_with("&lt;script&gt;alert(&#39;x&#39;)"));
     }
 
-    #[test]
-    fn the_page_has_no_outside_resource_and_no_script() {
-        let page = Report::default().render();
-        for forbidden in ["<script", "http://", "https://", "src="] {
-            assert!(
-                !page.replace("img-src", "").contains(forbidden),
-                "{forbidden}"
-            );
+    /// Everything that comes from outside, hostile.
+    fn hostile() -> Report {
+        use crate::forge::{self, Leaf};
+        let evil = "</li></style><img src=https://evil.example/x onerror=alert(1)>\u{202e}";
+        let root = forge::root(evil, evil);
+        let sub = root.sub(evil, evil, "2024-01-01", 3650);
+        let start = when::parse("2026-01-01").unwrap();
+        let judge = forge::judge(&[&root], &[]);
+        let presented = sub.issue(&Leaf::new("www.example.org", "k1", start));
+        let chain = judge.chain(&presented, start + DAY).map(Arc::new);
+        let finding = crate::store::events::Stored {
+            code: evil.to_owned(),
+            severity: "critical".to_owned(),
+            text: evil.to_owned(),
+            evidence: None,
+        };
+        let event = Event {
+            id: 1,
+            target_id: 1,
+            target: evil.to_owned(),
+            vantage: evil.to_owned(),
+            at: start,
+            severity: Severity::Critical,
+            old_chain: Some(1),
+            new_chain: Some(1),
+            findings: vec![finding],
+            state: "open".to_owned(),
+            who: evil.to_owned(),
+            note: evil.to_owned(),
+        };
+        Report {
+            now: start + 2 * DAY,
+            vantage: evil.to_owned(),
+            events: vec![Change {
+                target: evil.to_owned(),
+                event,
+                old: chain.clone(),
+                new: chain.clone(),
+            }],
+            more_events: 3,
+            sites: vec![
+                Site {
+                    target: evil.to_owned(),
+                    outcome: "ok".to_owned(),
+                    chain,
+                },
+                Site {
+                    target: evil.to_owned(),
+                    outcome: evil.to_owned(),
+                    chain: None,
+                },
+            ],
         }
+    }
+
+    /// The opening tags of a page, without what is between them.
+    fn tags(page: &str) -> Vec<&str> {
+        page.split('<')
+            .skip(1)
+            .filter(|tag| !tag.starts_with('/'))
+            .map(|tag| tag.split('>').next().unwrap())
+            .collect()
+    }
+
+    #[test]
+    fn the_page_has_no_outside_resource_and_no_script_whatever_it_shows() {
+        const KNOWN: &[&str] = &[
+            "!DOCTYPE", "html", "head", "meta", "link", "title", "style", "body", "h1", "h2", "h3",
+            "p", "ul", "li", "ol", "b", "br", "span", "div", "code", "details", "summary", "table",
+            "tr", "th", "td",
+        ];
+        let page = hostile().render();
+        for tag in tags(&page) {
+            let name = tag.split(' ').next().unwrap();
+            assert!(KNOWN.contains(&name), "<{tag}>");
+            for loads in ["src=", "srcset=", " on", "action=", "@import"] {
+                assert!(!tag.contains(loads), "<{tag}>");
+            }
+            if let Some((_, address)) = tag.split_once("href=") {
+                assert_eq!(address, "\"data:,\"", "<{tag}>");
+            }
+        }
+        assert!(!STYLE.contains("url(") && !STYLE.contains("@import"));
+        // Should all of that fail: a page that may load and run nothing.
+        assert!(page.contains("content=\"default-src 'none'; style-src 'unsafe-inline'"));
+        assert!(page.contains("&lt;img src=https"));
+        assert!(page.contains("name=\"viewport\""));
     }
 }

@@ -68,6 +68,11 @@ impl Store {
         self.db.rollback();
     }
 
+    /// Refuses if another scan or watch of `vantage` uses this database.
+    pub(crate) fn keep_alone(&mut self, vantage: &str) -> Result<bool, DbError> {
+        self.db.keep_alone(vantage)
+    }
+
     fn one(&mut self, sql: &str, parameters: &[Value]) -> Result<Option<Row>, DbError> {
         Ok(self.db.query(sql, parameters)?.into_iter().next())
     }
@@ -126,6 +131,16 @@ impl Store {
                 ))
             })
             .collect())
+    }
+
+    /// The ids of all targets by their unique text.
+    pub(crate) fn target_ids(&mut self) -> Result<HashMap<String, i64>, DbError> {
+        let mut ids = HashMap::new();
+        self.db
+            .each("SELECT id, name FROM target", &[], &mut |row| {
+                ids.insert(row.text(1).to_owned(), row.int(0));
+            })?;
+        Ok(ids)
     }
 
     pub(crate) fn vantage(&mut self, name: &str) -> Result<i64, DbError> {
@@ -238,6 +253,10 @@ impl Store {
             .map_or(0, |row| row.int(0)))
     }
 }
+
+/// Makes the writers of several processes on one PostgreSQL server wait for each other until the
+/// end of their transactions; the number is "certw" in ASCII.
+pub(crate) const ADVISORY_LOCK: &str = "SELECT pg_advisory_xact_lock(426902516855)";
 
 /// The unique text of a target: unlike `Display` it always names protocol and SNI.
 pub(crate) fn target_key(target: &Target) -> String {

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use tokio::sync::mpsc::error::TryRecvError;
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
 
@@ -19,6 +20,8 @@ use crate::target::Target;
 const MAX_ADDRESSES: usize = 16;
 /// Results that may wait for the writer before probing slows down.
 const BACKLOG: usize = 1024;
+/// After this long without a result the writer is told, so that it can let others write.
+const LULL: Duration = Duration::from_millis(250);
 
 /// How a sweep behaves.
 #[derive(Debug, Clone)]
@@ -58,12 +61,12 @@ struct Shared {
     running: Mutex<usize>,
 }
 
-/// Probes every target once and hands each result to `take`, on the calling thread. `take` ends
-/// the sweep early by returning false.
+/// Probes every target once and hands each result to `take`, on the calling thread, and `None`
+/// when there was none for a while. `take` ends the sweep early by returning false.
 pub(crate) fn run(
     targets: &Arc<[Target]>,
     options: &Options,
-    mut take: impl FnMut(Result) -> bool,
+    mut take: impl FnMut(Option<Result>) -> bool,
 ) -> std::io::Result<()> {
     let mut schedule = Schedule::new(options.pause);
     let now = Instant::now();
@@ -106,8 +109,23 @@ pub(crate) fn run(
         threads.push(thread);
     }
     drop(sender);
-    while let Some(result) = receiver.blocking_recv() {
-        if !take(result) {
+    let waiting = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()?;
+    loop {
+        let next = match receiver.try_recv() {
+            Ok(result) => Some(result),
+            Err(TryRecvError::Disconnected) => break,
+            Err(TryRecvError::Empty) => {
+                let next = async { tokio::time::timeout(LULL, receiver.recv()).await };
+                match waiting.block_on(next) {
+                    Ok(Some(result)) => Some(result),
+                    Ok(None) => break,
+                    Err(_lull) => None,
+                }
+            }
+        };
+        if !take(next) {
             shared.stop.store(true, Ordering::Relaxed);
             receiver.close();
             break;

@@ -238,18 +238,23 @@ fn some_names(leaf: &Cert) -> String {
     format!("{}{more}", names.join(", "))
 }
 
-/// Row 15: only embedded SCTs can be seen, so only their disappearance counts.
+/// Row 15: only embedded SCTs can be seen, so only their disappearance counts. One that its log
+/// did not sign is as good as none.
 fn scts(before: &Chain, chain: &Chain) -> Option<Finding> {
     let gone = chain.paths.trust == Trust::Valid
-        && chain.leaf().scts.is_empty()
-        && before.leaf().scts.len() >= 2;
+        && chain.scts.credible() == 0
+        && before.scts.credible() >= 2;
     gone.then(|| {
+        let none = match chain.scts.forged {
+            0 => "no embedded CT timestamps".to_owned(),
+            n => format!("{n} embedded CT timestamps that their logs did not sign"),
+        };
         Finding::new(
             Code::SCT_GONE,
             Severity::Warning,
             format!(
-                "no embedded CT timestamps, where there were {}: the certificate may be unlogged",
-                before.leaf().scts.len()
+                "{none}, where there were {}: the certificate may be unlogged",
+                before.scts.credible()
             ),
         )
         .about(chain.leaf().sha256)

@@ -3,6 +3,9 @@
 //! Rolling a new certificate over a farm looks like this for an hour; an interception in front of
 //! one port looks like this for as long as it lasts.
 
+use std::collections::HashMap;
+use std::net::IpAddr;
+
 use crate::chain::Chain;
 use crate::finding::{Code, Finding, Severity};
 use crate::history::{History, Sighting};
@@ -11,6 +14,8 @@ use crate::when::{self, HOUR, Unix};
 
 /// A roll-out that takes longer than this is reported.
 const SETTLES: i64 = 24 * HOUR;
+/// Sweeps in which vantages must disagree: one may have met a roll-out half way.
+const SWEEPS: u32 = 2;
 
 /// The splits visible from the member that has the new leaf.
 pub(super) fn rows(
@@ -53,7 +58,7 @@ pub(super) fn rows(
     let vantages = history
         .sightings
         .iter()
-        .filter(|s| s.vantage != observation.vantage && s.n >= 2 && still_old(s));
+        .filter(|s| s.vantage != observation.vantage && s.n >= SWEEPS && still_old(s));
     let ports = history
         .siblings
         .iter()
@@ -152,13 +157,14 @@ impl Split<'_> {
             names.dedup();
             names.len()
         };
-        let seen_here: u32 = self
-            .history
-            .sightings
-            .iter()
-            .filter(|s| s.vantage == observation.vantage && self.is_new(s))
-            .map(|s| s.n)
-            .sum();
-        seen_here >= 1 && names(true) * 4 < names(false) * 3
+        // Per address: two addresses in one sweep are not two sweeps.
+        let mut sweeps: HashMap<Option<IpAddr>, u32> = HashMap::new();
+        for s in &self.history.sightings {
+            if s.vantage == observation.vantage && self.is_new(s) {
+                *sweeps.entry(s.addr).or_default() += s.n;
+            }
+        }
+        let seen_here = sweeps.into_values().max().unwrap_or(0);
+        seen_here >= SWEEPS && names(true) * 4 < names(false) * 3
     }
 }

@@ -8,6 +8,8 @@ use crate::finding::{Code, Finding, Severity, worst};
 use crate::forge::{self, Ca, DV, EV, Leaf, OV};
 use crate::history::{History, Pin, Sibling, Sighting};
 use crate::knowledge::Knowledge;
+use crate::observation::Observation;
+use crate::outcome::{Outcome, Stage};
 use crate::when::{self, DAY, HOUR, Unix};
 
 const HOST: &str = "www.example.org";
@@ -536,6 +538,132 @@ fn row_19_a_roll_out_settles_or_is_reported_after_a_day() {
         sighting: followed,
     });
     assert_eq!(world.see(&replaced, at + 27 * HOUR), []);
+}
+
+#[test]
+fn row_19_addresses_of_one_farm() {
+    let (mut world, at) = at_share(0.7);
+    let mut other: Sighting = world.history.sightings[0].clone();
+    other.addr = Some("192.0.2.2".parse().unwrap());
+    other.last = at + HOUR;
+    world.history.sightings.push(other);
+    let replaced = world.subs[0].issue(&world.leaf("k2", at));
+    world.see(&replaced, at);
+    let found = world.see(&replaced, at + 2 * HOUR);
+    assert_eq!(codes(&found), [("split-address", "notice")]);
+    assert!(
+        found[0].text.contains("192.0.2.2 still serves"),
+        "{found:?}"
+    );
+    assert_eq!(
+        codes(&world.see(&replaced, at + 25 * HOUR)),
+        [("split-address", "warning")]
+    );
+}
+
+/// Another vantage that saw the first chain of the world in several sweeps, the last at `last`.
+fn vantage(world: &mut World, name: &str, last: Unix) {
+    let mut sighting: Sighting = world.history.sightings[0].clone();
+    name.clone_into(&mut sighting.vantage);
+    sighting.last = last;
+    sighting.n = 3;
+    world.history.sightings.push(sighting);
+}
+
+#[test]
+fn row_19_one_vantage_alone_is_reported_in_its_second_sweep() {
+    for (share, severity) in [(0.7, "critical"), (0.3, "notice")] {
+        let (mut world, at) = at_share(share);
+        vantage(&mut world, "north", at + 5 * HOUR);
+        let replaced = world.subs[0].issue(&world.leaf("k2", at));
+        let has_split = |found: &[Finding]| found.iter().any(|f| f.code == Code::SPLIT_VANTAGE);
+        assert!(!has_split(&world.see(&replaced, at)), "not seen before");
+        assert!(!has_split(&world.see(&replaced, at + HOUR)), "one sweep");
+        let found = world.see(&replaced, at + 2 * HOUR);
+        assert_eq!(codes(&found), [("split-vantage", severity)], "{share}");
+        assert!(found[0].text.contains("vantage north"), "{found:?}");
+    }
+}
+
+#[test]
+fn row_19_a_key_that_three_of_four_vantages_see_is_a_roll_out() {
+    let (mut world, at) = at_share(0.7);
+    vantage(&mut world, "north", at + 5 * HOUR);
+    let replaced = world.subs[0].issue(&world.leaf("k2", at));
+    for hours in 0..3 {
+        world.see(&replaced, at + hours * HOUR);
+    }
+    for name in ["east", "west"] {
+        let mut seen = world.history.sightings.last().unwrap().clone();
+        name.clone_into(&mut seen.vantage);
+        world.history.sightings.push(seen);
+    }
+    assert_eq!(world.see(&replaced, at + 3 * HOUR), []);
+}
+
+#[test]
+fn row_22_a_sub_ca_that_ends_before_its_leaf() {
+    let mut world = world();
+    let short = world.root.sub("Short", "Good CA", "2025-01-01", 400);
+    let leaf = world.leaf("k1", world.start);
+    let found = world.see(&short.issue(&leaf), world.start + DAY);
+    assert_eq!(
+        codes(&found),
+        [("first-seen", "info"), ("path-expiring", "warning")]
+    );
+    assert!(
+        found[1].text.contains("Short, which ends on 2026-02-05"),
+        "{found:?}"
+    );
+}
+
+#[test]
+fn row_24_legacy_is_news_where_it_was_better_before() {
+    let (mut world, at) = at_share(0.5);
+    let chain = Arc::clone(&world.history.sightings[0].chain);
+    let mut observation = forge::observe(HOST, &chain, at);
+    observation.outcome = Outcome::Legacy {
+        version: 0x0301,
+        suite: 0x002f,
+    };
+    let see = |world: &mut World, observation: &Observation| {
+        let found = classify(&world.history, observation, &world.knowledge, at);
+        world.history.absorb(observation, &found);
+        codes(&found)
+    };
+    // The chain is known; the fall alone is reported, and once.
+    assert_eq!(see(&mut world, &observation), [("tls-legacy", "warning")]);
+    assert_eq!(see(&mut world, &observation), []);
+    let mut fresh = self::world();
+    assert_eq!(see(&mut fresh, &observation), [("first-seen", "info")]);
+}
+
+#[test]
+fn row_24_starttls_that_was_there_and_is_gone() {
+    let (world, at) = at_share(0.5);
+    let chain = Arc::clone(&world.history.sightings[0].chain);
+    let mut observation = forge::observe("mail.example.org:25", &chain, at);
+    observation.chain = None;
+    for (outcome, before, expected) in [
+        (Outcome::StarttlsRefused, true, Some("starttls-gone")),
+        (Outcome::StarttlsRefused, false, None),
+        (Outcome::StarttlsInjected, false, Some("starttls-gone")),
+        (Outcome::Refused, true, None),
+        (Outcome::Timeout(Stage::Handshake), true, None),
+    ] {
+        observation.outcome = outcome;
+        let history = if before {
+            world.history.clone()
+        } else {
+            History::default()
+        };
+        let found = classify(&history, &observation, &world.knowledge, at);
+        let expected: Vec<_> = expected
+            .into_iter()
+            .map(|code| (code, "critical"))
+            .collect();
+        assert_eq!(codes(&found), expected, "{:?}", observation.outcome);
+    }
 }
 
 #[test]

@@ -39,6 +39,7 @@ pub(super) fn run(args: &Check, settings: &Settings) -> Result<Exit, Error> {
     let now = when::now();
     let mut looks = Vec::new();
     sweep::run(&targets, &settings.sweep, |result| {
+        let Some(result) = result else { return true };
         let chain = result
             .seen
             .presented

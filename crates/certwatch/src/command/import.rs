@@ -1,11 +1,13 @@
 //! `certwatch import`: lists, other memories, other vantages' runs.
 
 use std::collections::HashMap;
+use std::io::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 
 use nightshift_common::escape::Escaped;
 use nightshift_common::exit::Exit;
+use nightshift_common::output::Out;
 
 use crate::cert::Cert;
 use crate::chain::Presented;
@@ -18,6 +20,7 @@ use crate::import::{ccadb, certpatrol, distrusted};
 use crate::outcome::{Outcome, Proof};
 use crate::protocol::Protocol;
 use crate::runfile::RunFile;
+use crate::sct;
 use crate::store::Store;
 use crate::store::runs::RunRow;
 use crate::store::verdicts::{Kind, Verdict};
@@ -45,6 +48,12 @@ pub(super) fn run(args: &Import, settings: &Settings) -> Result<Exit, Error> {
                     let mut store = settings.open(Open::Create)?;
                     let total = store.transaction(|store| store.import_ccadb(&records))?;
                     tracing::info!(read = records.len(), total, "CCADB records imported");
+                }
+                ImportKind::Loglist => {
+                    let logs = sct::parse(&text).map_err(fail)?;
+                    let mut store = settings.open(Open::Create)?;
+                    let total = store.transaction(|store| store.import_logs(&logs))?;
+                    tracing::info!(read = logs.len(), total, "CT logs imported");
                 }
                 ImportKind::Distrusted => {
                     let text = String::from_utf8_lossy(&text);
@@ -130,7 +139,13 @@ fn runs(
     })?;
     let events = crate::engine::review_vantages(&mut store, settings)?;
     tracing::info!(runs = prepared.len(), vantage = %Escaped::text(&file.vantage), "imported");
-    Ok(if events == 0 {
+    let mut out = Out::stdout();
+    for event in &events {
+        super::print_event(&mut out, event)?;
+    }
+    out.flush()?;
+    store.told(&events)?;
+    Ok(if events.is_empty() {
         Exit::Done
     } else {
         Exit::Attention

@@ -38,14 +38,9 @@ pub(super) fn run(args: &Scan, mut settings: Settings) -> Result<Exit, Error> {
     let mut engine = engine(&settings, entries)?;
     let sweep = sweep_until(&mut engine, &settings, || false)?;
     let mut out = Out::stdout();
-    let mut news = Vec::new();
-    for id in &sweep.events {
-        if let Some(event) = engine.store().event(*id)?
-            && event.severity >= args.min_severity
-        {
-            news.push(event);
-        }
-    }
+    let untold = engine.untold()?;
+    let mut news = untold.clone();
+    news.retain(|event| event.severity >= args.min_severity);
     for event in &news {
         if args.json {
             writeln!(out, "{}", super::event_json(event))?;
@@ -56,6 +51,9 @@ pub(super) fn run(args: &Scan, mut settings: Settings) -> Result<Exit, Error> {
     out.flush()?;
     log_sweep(&sweep);
     let delivered = notify(&settings, &news);
+    if delivered {
+        engine.store().told(&untold)?;
+    }
     Ok(if mistakes > 0 || !delivered {
         Exit::Partial
     } else if sweep.answered.is_empty() {
@@ -90,30 +88,25 @@ pub(super) fn read_targets(file: &Path) -> Result<(Vec<Entry>, usize), Error> {
     Ok((entries, mistakes.len()))
 }
 
-/// One scan or watch per store file; on PostgreSQL, one per vantage and machine.
-pub(super) fn lock(settings: &Settings) -> Result<InstanceLock, Error> {
-    let path = if settings.store.starts_with("postgres") {
-        let name: String = settings
-            .vantage
-            .chars()
-            .map(|c| if c.is_alphanumeric() { c } else { '_' })
-            .collect();
-        std::env::temp_dir().join(format!("certwatch-{name}.lock"))
-    } else {
-        PathBuf::from(format!("{}.lock", settings.store))
-    };
-    if let Some(directory) = path.parent().filter(|d| !d.as_os_str().is_empty()) {
-        std::fs::create_dir_all(directory).map_err(|source| Error::Write {
-            path: directory.to_owned(),
-            source,
-        })?;
+/// One scan or watch per store file. On PostgreSQL, where there may be one per vantage, the
+/// session itself is the lock: see [`engine`].
+pub(super) fn lock(settings: &Settings) -> Result<Option<InstanceLock>, Error> {
+    if settings.store.starts_with("postgres") {
+        return Ok(None);
     }
-    Ok(InstanceLock::acquire(&path)?)
+    let path = PathBuf::from(format!("{}.lock", settings.store));
+    Ok(Some(InstanceLock::acquire(&path)?))
 }
 
 /// An engine over `entries`, with what the store knows.
 pub(super) fn engine(settings: &Settings, entries: Vec<Entry>) -> Result<Engine, Error> {
     let mut store = settings.open(Open::Create)?;
+    if !store.keep_alone(&settings.vantage)? {
+        return Err(Error::Busy {
+            place: settings.store.clone(),
+            vantage: settings.vantage.clone(),
+        });
+    }
     let judge = settings.judge_with(&mut store)?;
     let parts = Parts {
         store,
@@ -139,7 +132,11 @@ pub(super) fn sweep_until(
     };
     let mut failure: Option<DbError> = None;
     sweep::run(&targets, &options, |result| {
-        match engine.take(&result, when::now()) {
+        let taken = match result {
+            Some(result) => engine.take(&result, when::now()),
+            None => engine.flush(),
+        };
+        match taken {
             Ok(()) => !stop(),
             Err(error) => {
                 failure = Some(error);

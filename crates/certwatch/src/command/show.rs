@@ -13,6 +13,7 @@ use crate::config::Settings;
 use crate::db::sqlite::Open;
 use crate::error::Error;
 use crate::pem;
+use crate::sct::Census;
 use crate::store::Store;
 use crate::store::events::Filter;
 use crate::store::runs::ShownRun;
@@ -133,6 +134,14 @@ fn print_leaf(out: &mut Out, chain: &Chain) -> Result<(), Error> {
         chain.level,
         chain.paths.trust.code()
     )?;
+    let scts = chain.scts;
+    if scts != Census::default() {
+        writeln!(
+            out,
+            "  logged    {} timestamps proven, {} by unknown logs, {} forged",
+            scts.proven, scts.unknown, scts.forged
+        )?;
+    }
     Ok(())
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use nightshift_common::escape::Escaped;
 use nightshift_common::exit::Exit;
 use nightshift_common::signals::{SIGHUP, SIGINT, SIGTERM, Signals};
 use nightshift_common::systemd::{self, NotifyState};
@@ -81,25 +82,24 @@ fn sweep(
     }
     let Some(engine) = engine else { return Ok(()) };
     let sweep = super::scan::sweep_until(engine, settings, || signals.ending().is_some())?;
-    let mut news = Vec::new();
-    for id in &sweep.events {
-        if let Some(event) = engine.store().event(*id)?
-            && event.severity >= args.min_severity
-        {
-            for finding in &event.findings {
-                let target = super::display_key(&event.target);
-                tracing::warn!(
-                    event = event.id,
-                    target,
-                    code = finding.code,
-                    "{}",
-                    finding.text
-                );
-            }
-            news.push(event);
+    let untold = engine.untold()?;
+    let mut news = untold.clone();
+    news.retain(|event| event.severity >= args.min_severity);
+    for event in &news {
+        for finding in &event.findings {
+            let target = super::display_key(&event.target);
+            tracing::warn!(
+                event = event.id,
+                target,
+                code = finding.code,
+                "{}",
+                Escaped::text(&finding.text)
+            );
         }
     }
-    super::scan::notify(settings, &news);
+    if super::scan::notify(settings, &news) {
+        engine.store().told(&untold)?;
+    }
     let targets = engine.targets();
     let dates = engine.store().current_dates()?;
     let open = engine.store().open_counts()?;

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
@@ -31,6 +32,9 @@ pub(crate) struct Login {
     /// File with the password, readable by its owner only.
     pub(crate) password_file: Option<PathBuf>,
 }
+
+/// How long the end of a session may take.
+const GOODBYE: Duration = Duration::from_secs(2);
 
 /// An open connection.
 pub(crate) struct Postgres {
@@ -119,6 +123,16 @@ impl Postgres {
     }
 }
 
+impl Drop for Postgres {
+    fn drop(&mut self) {
+        // The server lets go of locks when it notices that the session is over; watch opens a new
+        // one at once. A server that is gone keeps nothing, and nobody waiting.
+        let unlock = self.client.batch_execute("SELECT pg_advisory_unlock_all()");
+        let unlock = async { tokio::time::timeout(GOODBYE, unlock).await };
+        let _ = self.runtime.block_on(unlock);
+    }
+}
+
 fn source_text(error: &tokio_postgres::Error) -> String {
     error
         .source()
@@ -171,6 +185,19 @@ impl Db for Postgres {
             .collect()
     }
 
+    fn each(
+        &mut self,
+        sql: &str,
+        parameters: &[Value],
+        take: &mut dyn FnMut(Row),
+    ) -> Result<(), DbError> {
+        // The driver collects them anyway unless a portal is opened; its rows are compact.
+        for row in self.query(sql, parameters)? {
+            take(row);
+        }
+        Ok(())
+    }
+
     fn execute(&mut self, sql: &str, parameters: &[Value]) -> Result<u64, DbError> {
         let statement = self.statement(sql)?;
         let parameters: Vec<&(dyn ToSql + Sync)> = parameters
@@ -189,7 +216,10 @@ impl Db for Postgres {
     }
 
     fn begin(&mut self) -> Result<(), DbError> {
-        self.batch("BEGIN")
+        // Writers go one at a time, as with SQLite: two vantages that insert the same certificates
+        // in different orders would deadlock.
+        self.batch(&format!("BEGIN; {}", crate::store::ADVISORY_LOCK))
+            .inspect_err(|_| self.rollback())
     }
 
     fn commit(&mut self) -> Result<(), DbError> {
@@ -199,6 +229,15 @@ impl Db for Postgres {
     fn rollback(&mut self) {
         // Fails only when the connection is gone, and the transaction with it.
         let _ = self.batch("ROLLBACK");
+    }
+
+    fn keep_alone(&mut self, name: &str) -> Result<bool, DbError> {
+        let rows = self.query(
+            "SELECT CASE WHEN pg_try_advisory_lock(hashtext('certwatch'), hashtext($1))
+             THEN 1::bigint ELSE 0::bigint END",
+            &[name.into()],
+        )?;
+        Ok(rows.first().is_some_and(|row| row.int(0) == 1))
     }
 
     fn dialect(&self) -> (&'static str, &'static str) {
@@ -237,6 +276,8 @@ impl ToSql for Value {
     ) -> Result<IsNull, Box<dyn Error + Sync + Send>> {
         match self {
             Self::Null => Ok(IsNull::Yes),
+            // Beside a literal such as `$1 = 0` PostgreSQL takes the parameter for a short one.
+            Self::Int(n) if *ty == Type::INT4 => i32::try_from(*n)?.to_sql(ty, out),
             Self::Int(n) => n.to_sql(ty, out),
             Self::Text(text) => text.to_sql(ty, out),
             Self::Blob(bytes) => bytes.to_sql(ty, out),
@@ -244,7 +285,10 @@ impl ToSql for Value {
     }
 
     fn accepts(ty: &Type) -> bool {
-        matches!(*ty, Type::INT8 | Type::TEXT | Type::VARCHAR | Type::BYTEA)
+        matches!(
+            *ty,
+            Type::INT4 | Type::INT8 | Type::TEXT | Type::VARCHAR | Type::BYTEA
+        )
     }
 
     to_sql_checked!();

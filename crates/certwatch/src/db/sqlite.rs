@@ -1,6 +1,6 @@
 //! SQLite: one file, WAL, one writer. A foreign, newer or damaged file is refused, never replaced.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use nightshift_common::escape::Escaped;
@@ -14,11 +14,14 @@ const APPLICATION_ID: i64 = 0x4377_5374;
 /// How long a statement waits for another process's transaction.
 const BUSY: Duration = Duration::from_secs(5);
 
+/// With less free than this the next write or shared-memory page of SQLite does not fit.
+const NO_ROOM: u64 = 128 * 1024;
+
 /// An open database file.
 #[derive(Debug)]
 pub(crate) struct Sqlite {
     connection: Connection,
-    place: String,
+    path: PathBuf,
 }
 
 /// Whether a missing file is made.
@@ -55,10 +58,7 @@ impl Sqlite {
             Open::Create => OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE,
             Open::Existing => OpenFlags::SQLITE_OPEN_READ_WRITE,
         };
-        let fail = |source| DbError::Sqlite {
-            place: place.clone(),
-            source,
-        };
+        let fail = |source| failure(path, source);
         let connection = Connection::open_with_flags(path, flags).map_err(fail)?;
         connection.busy_timeout(BUSY).map_err(fail)?;
         let damaged = |error: rusqlite::Error| match error.sqlite_error_code() {
@@ -68,10 +68,7 @@ impl Sqlite {
                     Some("move it away or restore it; certwatch never replaces it"),
                 )
             }
-            _ => DbError::Sqlite {
-                place: place.clone(),
-                source: error,
-            },
+            _ => failure(path, error),
         };
         let number = |name: &str| {
             connection
@@ -113,42 +110,73 @@ impl Sqlite {
             .execute_batch("PRAGMA foreign_keys = ON;")
             .map_err(fail)?;
         connection.set_prepared_statement_cache_capacity(64);
-        Ok(Self { connection, place })
+        Ok(Self {
+            connection,
+            path: path.to_owned(),
+        })
     }
 
-    fn fail(&self) -> impl Fn(rusqlite::Error) -> DbError {
-        let place = self.place.clone();
-        move |source| DbError::Sqlite {
-            place: place.clone(),
-            source,
-        }
+    fn fail(&self) -> impl Fn(rusqlite::Error) -> DbError + use<> {
+        let path = self.path.clone();
+        move |source| failure(&path, source)
     }
+}
+
+/// SQLite's error with its place; a full disk by its name, because to SQLite it is at times an
+/// input/output error with a number.
+fn failure(path: &Path, source: rusqlite::Error) -> DbError {
+    let place = Escaped::path(path).to_string();
+    let full = match source.sqlite_error_code() {
+        Some(rusqlite::ErrorCode::DiskFull) => true,
+        Some(rusqlite::ErrorCode::SystemIoFailure) => {
+            let directory = path.parent().unwrap_or(Path::new("/"));
+            rustix::fs::statvfs(directory).is_ok_and(|disk| disk.f_bavail * disk.f_frsize < NO_ROOM)
+        }
+        _ => false,
+    };
+    if full {
+        return DbError::Unusable {
+            place,
+            reason: "the disk is full".to_owned(),
+            hint: Some("make room; what was committed before is kept".to_owned()),
+        };
+    }
+    DbError::Sqlite { place, source }
 }
 
 impl Db for Sqlite {
     fn query(&mut self, sql: &str, parameters: &[Value]) -> Result<Vec<Row>, DbError> {
+        let mut rows = Vec::new();
+        let mut take = |row: Row| rows.push(row);
+        self.each(sql, parameters, &mut take)?;
+        Ok(rows)
+    }
+
+    fn each(
+        &mut self,
+        sql: &str,
+        parameters: &[Value],
+        take: &mut dyn FnMut(Row),
+    ) -> Result<(), DbError> {
         let fail = self.fail();
         let mut statement = self.connection.prepare_cached(sql).map_err(&fail)?;
         let columns = statement.column_count();
-        let rows = statement
-            .query_map(rusqlite::params_from_iter(parameters), |row| {
-                (0..columns)
-                    .map(|at| {
-                        Ok(match row.get_ref(at)? {
-                            ValueRef::Integer(n) => Value::Int(n),
-                            ValueRef::Blob(bytes) => Value::Blob(bytes.to_vec()),
-                            ValueRef::Text(text) => {
-                                Value::Text(String::from_utf8_lossy(text).into_owned())
-                            }
-                            // The schema has no REAL column.
-                            ValueRef::Null | ValueRef::Real(_) => Value::Null,
-                        })
-                    })
-                    .collect::<Result<Vec<_>, _>>()
-                    .map(Row)
-            })
+        let mut rows = statement
+            .query(rusqlite::params_from_iter(parameters))
             .map_err(&fail)?;
-        rows.collect::<Result<_, _>>().map_err(&fail)
+        while let Some(row) = rows.next().map_err(&fail)? {
+            let values = (0..columns).map(|at| {
+                Ok(match row.get_ref(at)? {
+                    ValueRef::Integer(n) => Value::Int(n),
+                    ValueRef::Blob(bytes) => Value::Blob(bytes.to_vec()),
+                    ValueRef::Text(text) => Value::Text(String::from_utf8_lossy(text).into_owned()),
+                    // The schema has no REAL column.
+                    ValueRef::Null | ValueRef::Real(_) => Value::Null,
+                })
+            });
+            take(Row(values.collect::<Result<_, _>>().map_err(&fail)?));
+        }
+        Ok(())
     }
 
     fn execute(&mut self, sql: &str, parameters: &[Value]) -> Result<u64, DbError> {
@@ -175,6 +203,10 @@ impl Db for Sqlite {
     fn rollback(&mut self) {
         // Fails only when there is no transaction, which is what was wanted.
         let _ = self.connection.execute_batch("ROLLBACK");
+    }
+
+    fn keep_alone(&mut self, _name: &str) -> Result<bool, DbError> {
+        Ok(true)
     }
 
     fn dialect(&self) -> (&'static str, &'static str) {

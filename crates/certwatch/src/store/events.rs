@@ -75,8 +75,9 @@ const COLUMNS: &str = "SELECT e.id, e.target, t.name, v.name, e.at, e.severity, 
 const SETTLING: &[Code] = &[Code::SPLIT_ADDRESS, Code::SPLIT_PORT, Code::SPLIT_VANTAGE];
 
 impl Store {
-    /// Records findings as one event per (target, new chain, codes). `None` if the same was
-    /// recorded before at the same severity or above; a worse repetition reopens the event.
+    /// Records findings as one event per (target, new chain, codes). `None` if each of them was
+    /// recorded for this chain before, in one event and at its severity or above; a worse
+    /// repetition reopens the event, and so does the absence of a chain that had come back.
     pub(crate) fn add_event(&mut self, event: &NewEvent<'_>) -> Result<Option<i64>, DbError> {
         let Some(severity) = crate::finding::worst(event.findings) else {
             return Ok(None);
@@ -99,21 +100,26 @@ impl Store {
             _ if settling => "settling",
             _ => "open",
         };
-        let before = self.one(
-            "SELECT id, severity FROM event
-             WHERE target = $1 AND coalesce(new_chain, 0) = $2 AND codes = $3",
-            &[
-                event.target.into(),
-                event.new_chain.unwrap_or(0).into(),
-                codes.as_str().into(),
-            ],
+        let chain = event.new_chain.unwrap_or(0);
+        let before = self.db.query(
+            "SELECT id, at, codes, findings FROM event
+             WHERE target = $1 AND coalesce(new_chain, 0) = $2",
+            &[event.target.into(), chain.into()],
         )?;
-        if let Some(before) = before {
-            if before.int(1) >= rank {
-                return Ok(None);
-            }
+        // Without a chain there is nothing that tells one occasion from the next but time.
+        let recovered = if chain == 0 && !before.is_empty() {
+            self.last_chain(event.target)?
+        } else {
+            i64::MIN
+        };
+        let stands = |row: &Row| row.int(1) >= recovered && covers(row.text(3), event.findings);
+        if before.iter().any(stands) {
+            return Ok(None);
+        }
+        if let Some(before) = before.iter().find(|row| row.text(2) == codes) {
             self.db.execute(
-                "UPDATE event SET severity = $1, findings = $2, state = $3, at = $4 WHERE id = $5",
+                "UPDATE event SET severity = $1, findings = $2, state = $3, at = $4, told = 0
+                 WHERE id = $5",
                 &[
                     rank.into(),
                     findings.into(),
@@ -126,8 +132,8 @@ impl Store {
         }
         let row = self.one(
             "INSERT INTO event (target, vantage, at, codes, severity, old_chain, new_chain,
-                findings, state, who, note)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, '', '')
+                findings, state, who, note, told)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, '', '', 0)
              ON CONFLICT DO NOTHING RETURNING id",
             &[
                 event.target.into(),
@@ -142,6 +148,38 @@ impl Store {
             ],
         )?;
         Ok(row.map(|row| row.int(0)))
+    }
+
+    /// When `target` last showed a chain.
+    fn last_chain(&mut self, target: i64) -> Result<Unix, DbError> {
+        let row = self.one(
+            "SELECT max(last_seen) FROM run WHERE target = $1 AND chain IS NOT NULL",
+            &[target.into()],
+        )?;
+        Ok(row.map_or(0, |row| row.int(0)))
+    }
+
+    /// Events of a vantage that nobody was told of yet, oldest first: those of the last sweep,
+    /// and those of a run that was killed, or could not notify, after it had recorded them.
+    pub(crate) fn untold(&mut self, vantage: i64) -> Result<Vec<Event>, DbError> {
+        let rows = self.db.query(
+            &format!("{COLUMNS} WHERE e.told = 0 AND e.vantage = $1 ORDER BY e.at, e.id"),
+            &[vantage.into()],
+        )?;
+        Ok(rows.iter().map(event).collect())
+    }
+
+    /// Remembers that events were printed and sent.
+    pub(crate) fn told(&mut self, events: &[Event]) -> Result<(), DbError> {
+        self.transaction(|store| {
+            for event in events {
+                store.db.execute(
+                    "UPDATE event SET told = 1 WHERE id = $1",
+                    &[event.id.into()],
+                )?;
+            }
+            Ok(())
+        })
     }
 
     /// Events, newest first.
@@ -176,7 +214,7 @@ impl Store {
         note: &str,
     ) -> Result<(), DbError> {
         self.db.execute(
-            "UPDATE event SET state = $1, who = $2, note = $3 WHERE id = $4",
+            "UPDATE event SET state = $1, who = $2, note = $3, told = 1 WHERE id = $4",
             &[state.into(), who.into(), note.into(), id.into()],
         )?;
         Ok(())
@@ -208,6 +246,17 @@ impl Store {
             &[Value::Int(target)],
         )
     }
+}
+
+/// Whether the stored findings of an event say all of `findings`, at their severity or above.
+fn covers(stored: &str, findings: &[Finding]) -> bool {
+    let stored: Vec<Stored> = serde_json::from_str(stored).unwrap_or_default();
+    findings.iter().all(|finding| {
+        stored.iter().any(|known| {
+            let severity = known.severity.parse::<Severity>().ok();
+            known.code == finding.code.as_str() && severity >= Some(finding.severity)
+        })
+    })
 }
 
 fn rank(severity: Severity) -> i64 {

@@ -4,9 +4,42 @@ use crate::db::DbError;
 use crate::digest::Sha256;
 use crate::import::ccadb::{Ccadb, Record};
 use crate::import::distrusted::Distrusted;
+use crate::sct::{Log, Logs};
 use crate::store::Store;
 
 impl Store {
+    /// Adds or replaces CT logs; returns how many there are now.
+    pub(crate) fn import_logs(&mut self, logs: &[Log]) -> Result<i64, DbError> {
+        for log in logs {
+            self.db.execute(
+                "INSERT INTO ctlog (log, public_key, name) VALUES ($1, $2, $3)
+                 ON CONFLICT (log) DO UPDATE SET name = excluded.name",
+                &[
+                    (&log.id).into(),
+                    log.key.as_slice().into(),
+                    log.name.as_str().into(),
+                ],
+            )?;
+        }
+        Ok(self
+            .one("SELECT count(*) FROM ctlog", &[])?
+            .map_or(0, |row| row.int(0)))
+    }
+
+    /// The imported CT logs.
+    pub(crate) fn logs(&mut self) -> Result<Logs, DbError> {
+        let rows = self
+            .db
+            .query("SELECT log, public_key, name FROM ctlog", &[])?;
+        Ok(Logs::new(rows.iter().filter_map(|row| {
+            Some(Log {
+                id: Sha256::from_slice(row.blob(0))?,
+                key: row.blob(1).to_vec(),
+                name: row.text(2).to_owned(),
+            })
+        })))
+    }
+
     /// Adds or replaces CCADB records; returns how many there are now.
     pub(crate) fn import_ccadb(&mut self, records: &[Record]) -> Result<i64, DbError> {
         for record in records {

@@ -9,7 +9,7 @@ use crate::db::{DbError, Row, Value};
 use crate::digest::Sha256;
 use crate::history::{History, Issuer, Sibling, Sighting};
 use crate::metrics::Dates;
-use crate::outcome::Proof;
+use crate::outcome::{Outcome, Proof};
 use crate::runfile;
 use crate::store::Store;
 use crate::target::Target;
@@ -18,14 +18,20 @@ use crate::when::Unix;
 /// Runs read per target: enough for years of renewals, and a bound on what a farm can cost.
 const RUNS_READ: i64 = 256;
 
+/// Judged chains kept in memory; some kilobytes each.
+const CHAINS_KEPT: usize = 8192;
+
+/// Rows that one statement marks as seen again.
+const TOUCHED_AT_ONCE: usize = 1000;
+
 /// What a sweep must know of the newest run at one address to recognise an unchanged chain.
 #[derive(Debug, Clone)]
-pub(crate) struct Latest {
+pub(crate) struct Latest<'a> {
     pub(crate) target: i64,
-    pub(crate) addr: String,
+    pub(crate) addr: &'a str,
     pub(crate) run: i64,
     pub(crate) chain: Option<Sha256>,
-    pub(crate) outcome: String,
+    pub(crate) outcome: &'a str,
     /// Before this moment the unchanged chain is no news.
     pub(crate) alarm: Unix,
 }
@@ -64,27 +70,39 @@ pub(crate) struct ExportedRun {
     pub(crate) run: runfile::Run,
 }
 
+/// Keeps a judged chain for later questions.
+pub(crate) fn remember(cache: &mut HashMap<i64, Arc<Chain>>, id: i64, chain: &Arc<Chain>) {
+    // A bound, not a policy: histories of a few thousand changed targets fit.
+    if cache.len() >= CHAINS_KEPT {
+        cache.clear();
+    }
+    cache.insert(id, Arc::clone(chain));
+}
+
 impl Store {
-    /// The newest run of every address of every target, from one vantage.
-    pub(crate) fn latest_runs(&mut self, vantage: i64) -> Result<Vec<Latest>, DbError> {
-        let rows = self.db.query(
+    /// Hands over the newest run of every address of every target, from one vantage.
+    pub(crate) fn latest_runs(
+        &mut self,
+        vantage: i64,
+        mut take: impl FnMut(Latest<'_>),
+    ) -> Result<(), DbError> {
+        self.db.each(
             "SELECT r.target, r.addr, r.id, c.sha256, r.outcome, r.alarm
              FROM run r LEFT JOIN chain c ON c.id = r.chain
              JOIN (SELECT max(id) AS id FROM run WHERE vantage = $1 GROUP BY target, addr) newest
                ON newest.id = r.id",
             &[vantage.into()],
-        )?;
-        Ok(rows
-            .iter()
-            .map(|row| Latest {
-                target: row.int(0),
-                addr: row.text(1).to_owned(),
-                run: row.int(2),
-                chain: Sha256::from_slice(row.blob(3)),
-                outcome: row.text(4).to_owned(),
-                alarm: row.int(5),
-            })
-            .collect())
+            &mut |row| {
+                take(Latest {
+                    target: row.int(0),
+                    addr: row.text(1),
+                    run: row.int(2),
+                    chain: Sha256::from_slice(row.blob(3)),
+                    outcome: row.text(4),
+                    alarm: row.int(5),
+                });
+            },
+        )
     }
 
     /// Adds a run of one observation; returns its id.
@@ -110,12 +128,14 @@ impl Store {
 
     /// Moves the end of runs that were seen again. `last_seen` never goes back.
     pub(crate) fn touch(&mut self, runs: &[i64], at: Unix) -> Result<(), DbError> {
-        for run in runs {
-            self.db.execute(
-                "UPDATE run SET last_seen = CASE WHEN last_seen < $1 THEN $2 ELSE last_seen END,
-                 n = n + 1 WHERE id = $3",
-                &[at.into(), at.into(), (*run).into()],
-            )?;
+        // Many rows a statement: on a server each statement is a journey.
+        for some in runs.chunks(TOUCHED_AT_ONCE) {
+            let ids: Vec<String> = some.iter().map(ToString::to_string).collect();
+            self.db.batch(&format!(
+                "UPDATE run SET last_seen = CASE WHEN last_seen < {at} THEN {at} ELSE last_seen END,
+                 n = n + 1 WHERE id IN ({})",
+                ids.join(",")
+            ))?;
         }
         Ok(())
     }
@@ -220,7 +240,7 @@ impl Store {
         now: Unix,
     ) -> Result<History, DbError> {
         let rows = self.db.query(
-            "SELECT v.name, r.addr, r.chain, r.first_seen, r.last_seen, r.n
+            "SELECT v.name, r.addr, r.chain, r.first_seen, r.last_seen, r.n, r.outcome
              FROM run r JOIN vantage v ON v.id = r.vantage
              WHERE r.target = $1 AND r.chain IS NOT NULL ORDER BY r.id DESC LIMIT $2",
             &[target.into(), RUNS_READ.into()],
@@ -267,6 +287,10 @@ impl Store {
             first,
             last: row.int(from + 4),
             n: u32::try_from(row.int(from + 5)).unwrap_or(u32::MAX),
+            legacy: matches!(
+                Outcome::parse(row.text(from + 6)),
+                Some(Outcome::Legacy { .. })
+            ),
         }))
     }
 
@@ -285,11 +309,7 @@ impl Store {
         let Some(chain) = judge.chain(&presented, at).map(Arc::new) else {
             return Ok(None);
         };
-        // A bound, not a policy: histories of a few thousand changed targets fit.
-        if cache.len() >= 8192 {
-            cache.clear();
-        }
-        cache.insert(id, Arc::clone(&chain));
+        remember(cache, id, &chain);
         Ok(Some(chain))
     }
 
@@ -303,7 +323,7 @@ impl Store {
         now: Unix,
     ) -> Result<Vec<Sibling>, DbError> {
         let rows = self.db.query(
-            "SELECT t.port, v.name, r.addr, r.chain, r.first_seen, r.last_seen, r.n
+            "SELECT t.port, v.name, r.addr, r.chain, r.first_seen, r.last_seen, r.n, r.outcome
              FROM target me JOIN target t ON t.host = me.host AND t.id <> me.id
              JOIN run r ON r.target = t.id JOIN vantage v ON v.id = r.vantage
              WHERE me.id = $1 AND r.chain IS NOT NULL ORDER BY r.id DESC LIMIT $2",
@@ -442,6 +462,16 @@ impl Store {
         leaf: &crate::cert::Cert,
         target: &Target,
     ) -> Result<Vec<String>, DbError> {
+        // Most keys are new. SQLite plans the join below anew for each value it is given, which
+        // costs more than this question.
+        let known = self.one(
+            "SELECT count(*) FROM (SELECT 1 FROM cert c JOIN chain ch ON ch.leaf = c.id
+             JOIN run r ON r.chain = ch.id WHERE c.spki = $1 LIMIT 1) few",
+            &[(&leaf.spki).into()],
+        )?;
+        if known.is_none_or(|row| row.int(0) == 0) {
+            return Ok(Vec::new());
+        }
         let rows = self.db.query(
             "SELECT DISTINCT t.host FROM cert c JOIN chain ch ON ch.leaf = c.id
              JOIN run r ON r.chain = ch.id JOIN target t ON t.id = r.target

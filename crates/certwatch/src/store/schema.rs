@@ -5,7 +5,8 @@ use crate::db::{Db, DbError};
 
 /// Each entry takes the schema one version further. `{id}` and `{blob}` are the database's own
 /// words for a self-numbering key and for bytes. Times are unix seconds.
-const MIGRATIONS: &[&str] = &["
+const MIGRATIONS: &[&str] = &[
+    "
     CREATE TABLE cert (id {id}, sha256 {blob} NOT NULL UNIQUE, der {blob} NOT NULL, spki {blob},
         subject TEXT NOT NULL, issuer TEXT NOT NULL, not_before BIGINT NOT NULL,
         not_after BIGINT NOT NULL, is_ca BIGINT NOT NULL);
@@ -41,7 +42,12 @@ const MIGRATIONS: &[&str] = &["
     CREATE TABLE ctlog (log {blob} PRIMARY KEY, public_key {blob} NOT NULL, name TEXT NOT NULL);
     CREATE TABLE distrusted (kind TEXT NOT NULL, value TEXT NOT NULL, reason TEXT NOT NULL,
         PRIMARY KEY (kind, value));
-"];
+",
+    "
+    ALTER TABLE event ADD COLUMN told BIGINT NOT NULL DEFAULT 1;
+    CREATE INDEX event_untold ON event (vantage) WHERE told = 0;
+",
+];
 
 /// Brings the schema up to date.
 pub(super) fn migrate(db: &mut dyn Db, place: &str, how: Open) -> Result<(), DbError> {
@@ -85,10 +91,7 @@ pub(super) fn migrate(db: &mut dyn Db, place: &str, how: Open) -> Result<(), DbE
     }
     db.begin()?;
     let result = (|| {
-        if postgres {
-            db.query(ADVISORY_LOCK, &[])?;
-        }
-        // Another process may have migrated while this one waited for the lock.
+        // Another process may have migrated while this one waited for its turn to write.
         let version = if let Some(version) = present(db)? {
             version
         } else {
@@ -111,8 +114,3 @@ pub(super) fn migrate(db: &mut dyn Db, place: &str, how: Open) -> Result<(), DbE
         }
     }
 }
-
-/// Serialises migrations of several processes on one server; the number is "certw" in ASCII. The
-/// function returns `void`, which no column type here maps; wrapped, the result is a number.
-const ADVISORY_LOCK: &str =
-    "SELECT count(*) FROM (SELECT pg_advisory_xact_lock(426902516855)) AS locked";

@@ -4,14 +4,16 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use nightshift_testkit::{Cmd, Sandbox};
+use nightshift_testkit::{Cmd, NetNs, Sandbox, wait_for};
 
 pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_certwatch");
 
 /// A running fleet with its own store; it ends with the value.
 pub(crate) struct Fleet {
     pub(crate) sandbox: Sandbox,
+    place: Option<String>,
     child: Child,
     commands: ChildStdin,
     answers: BufReader<ChildStdout>,
@@ -26,13 +28,29 @@ pub(crate) fn free_port() -> u16 {
         .port()
 }
 
+fn program() -> PathBuf {
+    Path::new(BINARY).parent().unwrap().join("examples/fleet")
+}
+
 impl Fleet {
     pub(crate) fn new(count: usize) -> Self {
+        Self::start(Command::new(program()), &["0", &count.to_string()])
+    }
+
+    /// A fleet in a network namespace, started with `port` and `count`; with the address of an
+    /// `upstream` it is a proxy in front of that.
+    pub(crate) fn within(ns: &NetNs, port: u16, count: usize, upstream: Option<&str>) -> Self {
+        let (port, count) = (port.to_string(), count.to_string());
+        let mut arguments = vec![port.as_str(), &count];
+        arguments.extend(upstream);
+        Self::start(ns.command(program()), &arguments)
+    }
+
+    fn start(mut command: Command, arguments: &[&str]) -> Self {
         let sandbox = Sandbox::new();
-        let program = Path::new(BINARY).parent().unwrap().join("examples/fleet");
-        let mut child = Command::new(program)
+        let mut child = command
             .arg(sandbox.path())
-            .args(["0".to_owned(), count.to_string()])
+            .args(arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -41,6 +59,7 @@ impl Fleet {
         let answers = BufReader::new(child.stdout.take().unwrap());
         let mut fleet = Self {
             sandbox,
+            place: None,
             child,
             commands,
             answers,
@@ -61,18 +80,42 @@ impl Fleet {
         self.expect("swapped");
     }
 
+    /// Makes the key of the next leaf of host number `n`; returns the file of its public half.
+    pub(crate) fn next_key(&mut self, n: usize) -> PathBuf {
+        writeln!(self.commands, "next h{n}.fleet.test").unwrap();
+        self.expect("prepared");
+        self.sandbox.join("next.pem")
+    }
+
+    /// From now on a proxy ends TLS itself.
+    pub(crate) fn intercept(&mut self) {
+        writeln!(self.commands, "intercept").unwrap();
+        self.expect("intercepting");
+    }
+
     pub(crate) fn store(&self) -> PathBuf {
         self.sandbox.join("store.db")
     }
 
+    /// From now on the memory is kept at `place` instead of in the sandbox.
+    pub(crate) fn keep_at(&mut self, place: impl Into<String>) {
+        self.place = Some(place.into());
+    }
+
     /// The tool with this fleet's roots and store.
     pub(crate) fn tool(&self, args: &[&str]) -> Cmd {
+        self.tool_at("here", args)
+    }
+
+    /// The same from another vantage point.
+    pub(crate) fn tool_at(&self, vantage: &str, args: &[&str]) -> Cmd {
+        let place = self.place.clone();
         Cmd::new(BINARY)
             .arg("--store")
-            .arg(self.store())
+            .arg(place.map_or_else(|| self.store(), PathBuf::from))
             .arg("--roots")
             .arg(self.sandbox.join("roots.pem"))
-            .args(["--vantage", "here"])
+            .args(["--vantage", vantage])
             .args(args)
     }
 
@@ -99,4 +142,18 @@ impl Drop for Fleet {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Waits for the next second: the store's times are whole ones.
+pub(crate) fn next_second() {
+    let second = || {
+        SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap()
+            .as_secs()
+    };
+    let now = second();
+    wait_for("the clock moves on", Duration::from_secs(10), || {
+        second() > now
+    });
 }

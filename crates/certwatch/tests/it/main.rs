@@ -4,7 +4,14 @@
     reason = "a test may stop at the first surprise, in its helpers too"
 )]
 
+mod decisions;
+mod durability;
 mod fleet;
+mod hostile;
 mod memory;
+mod notices;
 mod offline;
+mod postgres;
 mod servers;
+mod vantages;
+mod watch;

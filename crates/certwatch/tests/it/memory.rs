@@ -2,7 +2,7 @@
 
 use nightshift_testkit::{has, has_all};
 
-use crate::fleet::Fleet;
+use crate::fleet::{Fleet, next_second};
 
 #[test]
 fn an_unchanged_fleet_is_silent_and_a_swapped_owner_is_reported_once() {
@@ -144,4 +144,47 @@ fn a_foreign_store_is_refused_and_left_alone() {
         has_all(["store.db", "damaged, or no database of certwatch"]),
     );
     assert_eq!(fleet.sandbox.read("store.db"), b"no database");
+}
+
+/// Every row of every table, but for the two columns that a sweep may move.
+fn content(fleet: &Fleet) -> Vec<String> {
+    let database = rusqlite::Connection::open(fleet.store()).unwrap();
+    let names = |sql: &str| -> Vec<String> {
+        let mut statement = database.prepare(sql).unwrap();
+        let rows = statement.query_map([], |row| row.get(0)).unwrap();
+        rows.map(Result::unwrap).collect()
+    };
+    let mut content = Vec::new();
+    for table in names("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name") {
+        let columns = names(&format!("SELECT name FROM pragma_table_info('{table}')"))
+            .into_iter()
+            .filter(|name| table != "run" || !matches!(name.as_str(), "last_seen" | "n"))
+            .map(|name| format!("quote({name})"))
+            .collect::<Vec<_>>()
+            .join(" || ',' || ");
+        let rows = names(&format!("SELECT {columns} FROM {table}"));
+        content.extend(rows.into_iter().map(|row| format!("{table}: {row}")));
+    }
+    content.sort();
+    content
+}
+
+#[test]
+fn a_rescan_of_an_unchanged_fleet_writes_nothing_but_when_it_was_seen() {
+    let fleet = Fleet::new(20);
+    fleet.scan().run().assert(0, "", "");
+    let before = content(&fleet);
+    assert!(before.iter().any(|row| row.starts_with("run: ")));
+    next_second();
+    fleet.scan().run().assert(0, "", "");
+    assert_eq!(content(&fleet), before);
+    let database = rusqlite::Connection::open(fleet.store()).unwrap();
+    let moved: i64 = database
+        .query_row(
+            "SELECT count(*) FROM run WHERE n = 2 AND last_seen > first_seen",
+            [],
+            |row| row.get(0),
+        )
+        .unwrap();
+    assert_eq!(moved, 20);
 }

@@ -97,3 +97,22 @@ fn mistakes_end_with_2_and_name_themselves() {
         .run()
         .assert(2, "", has("a password in the address"));
 }
+
+#[test]
+fn every_setting_is_in_the_manual_page() {
+    let page = include_str!("../../../../docs/man/certwatch.toml.5.md");
+    let out = Cmd::new(BINARY).arg("--show-config").run().success();
+    let text = out.stdout_text();
+    let keys: Vec<&str> = text
+        .lines()
+        .map(|line| line.trim_start_matches("# ").split(' ').next().unwrap())
+        .collect();
+    assert!(keys.len() > 10, "{out}");
+    for key in keys {
+        let name = key.rsplit('.').next().unwrap();
+        assert!(
+            page.contains(&format!("\n{name}\n:")),
+            "{key} is not in the page"
+        );
+    }
+}

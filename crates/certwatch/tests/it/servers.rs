@@ -7,7 +7,7 @@ use nightshift_testkit::{Cmd, Sandbox, has, has_all, needs, wait_for};
 
 use crate::fleet::{BINARY, free_port};
 
-struct Server(Child);
+pub(crate) struct Server(Child);
 
 impl Drop for Server {
     fn drop(&mut self) {
@@ -17,7 +17,7 @@ impl Drop for Server {
 }
 
 /// `openssl s_server` with a self-signed certificate made from `request`, run with `options`.
-fn server(sandbox: &Sandbox, request: &[&str], options: &[&str]) -> (Server, u16) {
+pub(crate) fn server(sandbox: &Sandbox, request: &[&str], options: &[&str]) -> (Server, u16) {
     let openssl = needs::command("openssl", "openssl");
     Cmd::new(&openssl)
         .args([
@@ -27,6 +27,12 @@ fn server(sandbox: &Sandbox, request: &[&str], options: &[&str]) -> (Server, u16
         .args(request)
         .cwd(sandbox.path())
         .run();
+    serve(sandbox, options)
+}
+
+/// `openssl s_server` with the sandbox's cert.pem and key.pem.
+pub(crate) fn serve(sandbox: &Sandbox, options: &[&str]) -> (Server, u16) {
+    let openssl = needs::command("openssl", "openssl");
     let port = free_port();
     let child = Command::new(openssl)
         .args(["s_server", "-quiet", "-accept"])
