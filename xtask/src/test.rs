@@ -298,13 +298,13 @@ fn privileged(binary: &Binary, options: &Options) -> Result<()> {
     );
     let mut command = Command::new(&binary.path);
     command
-        .args(harness_args(binary, options.serial))
+        .args(harness_args(binary, options.serial.then_some(1)))
         .current_dir(&binary.package_dir)
         .env("CARGO_MANIFEST_DIR", &binary.package_dir);
     shell::run(&mut command)
 }
 
-fn in_machine(binary: &Binary, _options: &Options) -> Result<()> {
+fn in_machine(binary: &Binary, options: &Options) -> Result<()> {
     println!(
         "     Running tests of {} in the test machine",
         binary.package()
@@ -314,8 +314,9 @@ fn in_machine(binary: &Binary, _options: &Options) -> Result<()> {
         live: true,
         ..vm::Options::new(workspace::target_dir()?.join("vm"))
     };
-    // The machine has one processor, and its tests load modules and name interfaces.
-    let outcome = vm::run(&binary.path, &harness_args(binary, true), &machine)?;
+    let threads = tools::find(&binary.package()).map_or(1, |tool| tool.vm_threads);
+    let threads = if options.serial { 1 } else { threads };
+    let outcome = vm::run(&binary.path, &harness_args(binary, Some(threads)), &machine)?;
     ensure!(
         outcome.status == 0,
         "exit status {} in the test machine",
@@ -325,9 +326,9 @@ fn in_machine(binary: &Binary, _options: &Options) -> Result<()> {
 }
 
 /// Arguments for the test program that run exactly its ignored tests.
-fn harness_args(binary: &Binary, serial: bool) -> Vec<OsString> {
+fn harness_args(binary: &Binary, threads: Option<u8>) -> Vec<OsString> {
     let mut args: Vec<OsString> = vec!["--ignored".into(), "--exact".into()];
-    args.extend(serial.then(|| "--test-threads=1".into()));
+    args.extend(threads.map(|threads| format!("--test-threads={threads}").into()));
     args.extend(binary.ignored.iter().map(OsString::from));
     args
 }

@@ -51,6 +51,9 @@ pub(crate) struct Tool {
     pub soak: Option<fn(&Path, u32) -> Result<()>>,
     /// Whether tests of its crate need the test machine.
     pub vm_tests: bool,
+    /// How many of them run at a time there. The machine has one processor: more than one pays
+    /// off where tests mostly wait and share neither interfaces nor devices.
+    pub vm_threads: u8,
     /// Names of the fuzz targets in `crates/PACKAGE/fuzz`.
     pub fuzz: &'static [&'static str],
 }
@@ -75,6 +78,7 @@ impl Tool {
             bench: None,
             soak: None,
             vm_tests: false,
+            vm_threads: 1,
             fuzz: &[],
         }
     }
