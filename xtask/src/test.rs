@@ -314,15 +314,49 @@ fn in_machine(binary: &Binary, options: &Options) -> Result<()> {
         live: true,
         ..vm::Options::new(workspace::target_dir()?.join("vm"))
     };
-    let threads = tools::find(&binary.package()).map_or(1, |tool| tool.vm_threads);
-    let threads = if options.serial { 1 } else { threads };
-    let outcome = vm::run(&binary.path, &harness_args(binary, Some(threads)), &machine)?;
+    let (machines, threads) = match tools::find(&binary.package()) {
+        Ok(tool) if !options.serial => (tool.vm_machines, tool.vm_threads),
+        _ => (1, 1),
+    };
+    let processors = std::thread::available_parallelism()?.get();
+    let shares = deal(binary, usize::from(machines).min(processors));
+    let results: Vec<Result<()>> = std::thread::scope(|scope| {
+        let running: Vec<_> = shares
+            .iter()
+            .map(|share| scope.spawn(|| in_one_machine(share, threads, &machine)))
+            .collect();
+        let join = |thread: std::thread::ScopedJoinHandle<'_, Result<()>>| {
+            thread.join().unwrap_or_else(|_| bail!("a thread panicked"))
+        };
+        running.into_iter().map(join).collect()
+    });
+    results.into_iter().collect()
+}
+
+fn in_one_machine(binary: &Binary, threads: u8, machine: &vm::Options) -> Result<()> {
+    let outcome = vm::run(&binary.path, &harness_args(binary, Some(threads)), machine)?;
     ensure!(
         outcome.status == 0,
         "exit status {} in the test machine",
         outcome.status
     );
     Ok(())
+}
+
+/// Deals a program's tests out like cards: neighbours by name are often alike in cost.
+fn deal(binary: &Binary, hands: usize) -> Vec<Binary> {
+    let mut shares: Vec<Binary> = (0..hands.max(1))
+        .map(|_| Binary {
+            ignored: BTreeSet::new(),
+            ..binary.clone()
+        })
+        .collect();
+    for (n, test) in binary.ignored.iter().enumerate() {
+        let hand = n % shares.len();
+        shares[hand].ignored.insert(test.clone());
+    }
+    shares.retain(|share| !share.ignored.is_empty());
+    shares
 }
 
 /// Arguments for the test program that run exactly its ignored tests.
@@ -430,6 +464,24 @@ mod tests {
         assert_eq!(category("emulated::a"), Some(Part::Emulated));
         assert_eq!(category("unprivileged::a"), None);
         assert_eq!(category("vm::privileged::a"), None);
+    }
+
+    #[test]
+    fn every_test_is_dealt_once() {
+        let binary = Binary {
+            path: PathBuf::new(),
+            package_dir: PathBuf::new(),
+            ignored: ["a", "b", "c"].map(str::to_owned).into(),
+        };
+        let dealt = |hands| -> Vec<Vec<String>> {
+            deal(&binary, hands)
+                .into_iter()
+                .map(|share| share.ignored.into_iter().collect())
+                .collect()
+        };
+        assert_eq!(dealt(2), [vec!["a", "c"], vec!["b"]]);
+        assert_eq!(dealt(1), [["a", "b", "c"]]);
+        assert_eq!(dealt(7).len(), 3, "no machine without a test");
     }
 
     #[test]

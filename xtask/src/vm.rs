@@ -327,6 +327,8 @@ fn quoted(word: &OsStr) -> Vec<u8> {
 struct Output {
     path: PathBuf,
     bytes: Vec<u8>,
+    /// Up to where it was shown.
+    shown: usize,
     live: bool,
     file: Option<File>,
 }
@@ -336,6 +338,7 @@ impl Output {
         Self {
             path,
             bytes: Vec::new(),
+            shown: 0,
             live,
             file: None,
         }
@@ -350,13 +353,19 @@ impl Output {
             }
         }
         if let Some(file) = &mut self.file {
-            let seen = self.bytes.len();
             file.read_to_end(&mut self.bytes)
                 .context("cannot read the guest's output")?;
-            if self.live && self.bytes.len() > seen {
+            // Whole lines, because another machine may be talking too.
+            let end = self
+                .bytes
+                .iter()
+                .rposition(|&b| b == b'\n')
+                .map_or(0, |n| n + 1);
+            if self.live && end > self.shown {
                 let mut stdout = io::stdout().lock();
-                stdout.write_all(&self.bytes[seen..])?;
+                stdout.write_all(&self.bytes[self.shown..end])?;
                 stdout.flush()?;
+                self.shown = end;
             }
         }
         Ok(())

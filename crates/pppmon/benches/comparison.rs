@@ -16,9 +16,13 @@ use std::process::ExitCode;
 use std::thread::sleep;
 use std::time::Duration;
 
+use fake::Ending;
 use side::Care;
 use world::{World, all, now};
 
+#[expect(dead_code, reason = "the scenario tests use more of it")]
+#[path = "../tests/it/vm/fake.rs"]
+mod fake;
 #[path = "../tests/it/vm/host.rs"]
 mod host;
 #[path = "../tests/it/vm/probe.rs"]
@@ -198,5 +202,22 @@ fn main() -> ExitCode {
     for scenario in chosen {
         measure(scenario, rounds);
     }
+    respawn();
     ExitCode::SUCCESS
+}
+
+/// How soon a lost link gets its next pppd.
+fn respawn() {
+    let ending = Ending::start();
+    let (respawns, shells) = (ending.respawns(), ending.shell_starts());
+    let text = |sorted: &[f64]| {
+        let [least, median, greatest] = [sorted[0], sorted[2], sorted[4]].map(|s| s * 1e3);
+        format!("{median:.0} ms ({least:.0} to {greatest:.0})")
+    };
+    println!(
+        "respawn: {} from the end of a pppd made of shell to the first word of the next; of that \
+         the start of a shell takes {}",
+        text(&respawns),
+        text(&shells)
+    );
 }

@@ -139,6 +139,10 @@ pub struct Bundle {
     counts: Counts,
     joined_at: Duration,
     rejects: u32,
+    /// The link that joined last, if the peer has rejected frames on it.
+    early_rejects: Option<usize>,
+    /// When the peer is taken to have restarted, unless a link turns out to be outside its bundle.
+    restart_suspected: Option<Duration>,
     solo: Option<Solo>,
     outcasts_until: Option<Duration>,
     sample_due: Option<Duration>,
@@ -172,6 +176,8 @@ impl Bundle {
             counts: Counts::default(),
             joined_at: Duration::ZERO,
             rejects: 0,
+            early_rejects: None,
+            restart_suspected: None,
             solo: None,
             outcasts_until: None,
             sample_due: None,
@@ -236,6 +242,7 @@ impl Bundle {
         [
             own,
             self.barrier_due,
+            self.restart_suspected,
             self.ncp.deadline(),
             self.solo.map(|solo| solo.until),
             self.outcasts_until,
@@ -287,6 +294,7 @@ impl Bundle {
     pub fn stop(&mut self, now: Duration) -> Vec<Action> {
         let mut actions = Vec::new();
         self.barrier_due = None;
+        self.restart_suspected = None;
         self.solo = None;
         self.ncp.stop();
         for index in 0..self.links.len() {
@@ -354,6 +362,7 @@ impl Bundle {
 
     fn begin_resync(&mut self, now: Duration, actions: &mut Vec<Action>) {
         self.ncp.stop();
+        self.restart_suspected = None;
         self.last_sample = None;
         self.sample_due = None;
         for link in &mut self.links {
@@ -423,6 +432,7 @@ impl Bundle {
         }
         self.last_barrier = Some(now);
         self.barrier_due = None;
+        self.restart_suspected = None;
         self.counts.barriers += 1;
         self.ncp.stop();
         self.enter(Phase::Barrier(now + BARRIER_PATIENCE), now, actions);
@@ -482,7 +492,7 @@ impl Bundle {
                     }
                 }
                 ncp::Event::OpenedV6(own, _) => actions.push(Action::InterfaceId(own)),
-                ncp::Event::Restarted => self.barrier(now, actions),
+                ncp::Event::Restarted => self.peer_negotiates_anew(now, actions),
                 ncp::Event::Closed => {
                     if self.phase == Phase::Open {
                         self.enter(Phase::Joining, now, actions);
@@ -506,6 +516,7 @@ impl Bundle {
                 News::Attached => {
                     self.unit_empty = false;
                     self.rejects = 0;
+                    self.early_rejects = None;
                     if self.phase == Phase::Empty {
                         self.joined_at = now;
                         self.ncp.start(now);
@@ -626,6 +637,9 @@ impl Bundle {
         }
         if self.barrier_due.is_some_and(|due| due <= now) {
             self.barrier_due = None;
+            self.barrier(now, &mut actions);
+        }
+        if self.restart_suspected.is_some_and(|at| at <= now) {
             self.barrier(now, &mut actions);
         }
         self.tick_solo(now, &mut actions);

@@ -36,7 +36,8 @@ pub(super) const TOOL: Tool = Tool {
     demo: Some(demo),
     bench: Some(bench),
     vm_tests: true,
-    vm_threads: 4,
+    vm_machines: 2,
+    vm_threads: 2,
     ..Tool::named("pppmon")
 };
 

@@ -3,10 +3,12 @@
 //! `benches/comparison.rs` measures with the same hosts and lines.
 
 mod demo;
+mod fake;
 mod fakes;
 mod host;
 mod kernel;
 mod probe;
+mod rejoin;
 mod relay;
 mod scenarios;
 mod side;

@@ -8,6 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use pppmon::control::{Request, ask};
 use pppmon::status::Status;
 
 use super::host::{HUB_END, Host, LEAF_END, kill, program, wait_for, write};
@@ -118,7 +119,6 @@ impl Side {
             self.start_pppmon();
             return;
         }
-        let (local, remote) = self.end_addresses();
         if self.care == Care::Hook {
             let script = format!("#!/bin/sh\nip route replace {} dev $1\n", self.route());
             self.host.shell(&format!(
@@ -126,20 +126,26 @@ impl Side {
             ));
         }
         for line in 0..links {
-            let terminal = relay.terminal(line, self.end);
-            let pppd = format!(
-                "pppd {} 115200 {STOCK} {local}:{remote}",
-                terminal.display()
-            );
-            let script = match self.care {
-                Care::Persist => format!("exec {pppd} persist maxfail 0"),
-                _ => format!("while :; do {pppd}; sleep 1; done"),
-            };
-            let mut command = self.host.command("sh");
-            command.args(["-c", &script]);
-            let child = self.spawn_logged(command);
-            self.children.push(child);
+            self.start_stock(relay, line);
         }
+    }
+
+    /// Starts what looks after one line, without pppmon.
+    pub(super) fn start_stock(&mut self, relay: &Relay, line: usize) {
+        let (local, remote) = self.end_addresses();
+        let terminal = relay.terminal(line, self.end);
+        let pppd = format!(
+            "pppd {} 115200 {STOCK} {local}:{remote}",
+            terminal.display()
+        );
+        let script = match self.care {
+            Care::Persist => format!("exec {pppd} persist maxfail 0"),
+            _ => format!("while :; do {pppd}; sleep 1; done"),
+        };
+        let mut command = self.host.command("sh");
+        command.args(["-c", &script]);
+        let child = self.spawn_logged(command);
+        self.children.push(child);
     }
 
     /// Starts pppmon with the configuration that is there.
@@ -222,9 +228,7 @@ impl Side {
     /// because a process for every look would keep the machine's one processor busy.
     pub(super) fn status(&self) -> Option<Status> {
         let socket = self.host.path("/run/nightshift/pppmon/control.sock");
-        pppmon::control::ask(&socket, &pppmon::control::Request::Status)
-            .ok()?
-            .status
+        ask(&socket, &Request::Status).ok()?.status
     }
 
     /// State of a link of the first bundle.
@@ -292,7 +296,7 @@ impl Side {
 
 impl Drop for Side {
     fn drop(&mut self) {
-        if std::thread::panicking() {
+        if thread::panicking() {
             let text = self.log_text();
             let lines: Vec<_> = text.lines().collect();
             let tail = &lines[lines.len().saturating_sub(120)..];
