@@ -7,6 +7,10 @@
 //! every program and library of the host beside it. There is one CPU, no network, no udev and no
 //! systemd. Booting, running `true` and powering off takes about three seconds.
 //!
+//! For what that kernel lacks (several processors, emulated hardware) there is a second one:
+//! qemu with Debian's generic kernel, emulated in software, three times as slow to boot and many
+//! times as slow to run. Both see the same files and run the same command.
+//!
 //! A guest that panics, hangs or is killed leaves no exit status behind. That is reported as an
 //! error that carries the console, never as success.
 
@@ -23,13 +27,13 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 
-/// Debian packages the machine is made of, for the setup command.
-pub(crate) const PACKAGES: &[&str] = &["user-mode-linux", "busybox-static"];
+mod qemu;
+mod uml;
 
-const KERNEL: &str = "/usr/bin/linux.uml";
-const MODULES: &str = "/usr/lib/uml/modules";
+/// The shell that is the guest's first process.
 const BUSYBOX: &str = "/bin/busybox";
-const INIT: &str = include_str!("vm/init.sh");
+/// What both machines do once the host's files are there.
+const ROOT: &str = include_str!("vm/root.sh");
 
 /// How often the host looks for new output and for the end of the guest.
 const POLL: Duration = Duration::from_millis(50);
@@ -37,9 +41,34 @@ const POLL: Duration = Duration::from_millis(50);
 /// Lines of the console shown when the guest dies.
 const CONSOLE_TAIL: usize = 60;
 
+/// What kind of machine.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Backend {
+    /// User-mode Linux: one processor, boots in three seconds.
+    #[default]
+    Uml,
+    /// Debian's generic kernel on an emulated computer with two processors.
+    Qemu,
+}
+
+impl Backend {
+    /// Debian packages the machine is made of, for the setup command.
+    pub(crate) fn packages(self) -> &'static [&'static str] {
+        match self {
+            Self::Uml => uml::PACKAGES,
+            Self::Qemu => qemu::PACKAGES,
+        }
+    }
+}
+
 /// What the guest gets.
 #[derive(Debug, Clone)]
 pub(crate) struct Options {
+    /// The machine.
+    pub backend: Backend,
+    /// How often the command may restart the machine. It runs again after each restart and finds
+    /// its files in `/vmout/state`; the status of the last run counts.
+    pub restarts: u32,
     /// Directory for the run's files; on the host, removed afterwards.
     pub work_dir: PathBuf,
     /// Memory in MiB. The guest's writable disk is half of it.
@@ -58,6 +87,8 @@ impl Options {
     /// One GiB of memory, twenty minutes, output collected silently.
     pub(crate) fn new(work_dir: impl Into<PathBuf>) -> Self {
         Self {
+            backend: Backend::default(),
+            restarts: 0,
             work_dir: work_dir.into(),
             memory_mib: 1024,
             timeout: Duration::from_mins(20),
@@ -83,12 +114,14 @@ pub(crate) struct Outcome {
 /// A missing package, a guest that panicked, hung past the timeout or went away without leaving
 /// an exit status; the message ends with the last lines of its console and its output so far.
 pub(crate) fn run(binary: &Path, args: &[OsString], options: &Options) -> Result<Outcome> {
-    check_installed()?;
     let run_dir = RunDir::create(&options.work_dir)?;
-    write_executable(&run_dir.file("init"), INIT.as_bytes())?;
-    write_executable(&run_dir.file("cmd"), &command_script(binary, args, options))?;
-
-    let mut guest = Guest::boot(&run_dir, options.memory_mib)?;
+    fs::create_dir(run_dir.file("state"))?;
+    write_new(&run_dir.file("cmd"), &command_script(binary, args, options))?;
+    let words = match options.backend {
+        Backend::Uml => uml::command(&run_dir, options)?,
+        Backend::Qemu => qemu::command(&run_dir, options)?,
+    };
+    let mut guest = Guest::boot(&run_dir, &words)?;
     let mut output = Output::new(run_dir.file("out"), options.live);
     let deadline = Instant::now() + options.timeout;
     let end = loop {
@@ -141,16 +174,33 @@ impl End {
     }
 }
 
-fn check_installed() -> Result<()> {
-    for path in [KERNEL, MODULES, BUSYBOX] {
+fn check_installed(backend: Backend, paths: &[&str]) -> Result<()> {
+    for path in paths {
         ensure!(
             Path::new(path).exists(),
             "the test machine needs {path}; install it with `cargo xtask setup` \
              (Debian packages {})",
-            PACKAGES.join(", "),
+            backend.packages().join(", "),
         );
     }
     Ok(())
+}
+
+/// A kernel parameter that names a path.
+fn parameter(name: &str, path: &Path) -> Result<OsString> {
+    // The kernel splits its command line at spaces and knows no quoting for them here.
+    ensure!(
+        !path
+            .as_os_str()
+            .as_bytes()
+            .iter()
+            .any(|b| b.is_ascii_whitespace() || *b == b','),
+        "the test machine cannot use {}: white space or comma in the path",
+        path.display(),
+    );
+    let mut word = OsString::from(name);
+    word.push(path);
+    Ok(word)
 }
 
 /// The running kernel with all its processes, which go when this goes.
@@ -171,38 +221,11 @@ impl Guest {
         exit "$status"
     "#;
 
-    fn boot(run_dir: &RunDir, memory_mib: u32) -> Result<Self> {
-        let host = |name: &str, path: &Path| -> Result<OsString> {
-            // The kernel splits its command line at spaces and knows no quoting for them here.
-            ensure!(
-                !path
-                    .as_os_str()
-                    .as_bytes()
-                    .iter()
-                    .any(|b| b.is_ascii_whitespace() || *b == b','),
-                "the test machine cannot use {}: white space or comma in the path",
-                path.display(),
-            );
-            let mut word = OsString::from(name);
-            word.push(path);
-            Ok(word)
-        };
+    fn boot(run_dir: &RunDir, words: &[OsString]) -> Result<Self> {
         let mut command = Command::new("/bin/sh");
         command
-            .args(["-c", Self::GUARD, "vm-guard", KERNEL])
-            .arg(format!("mem={memory_mib}M"))
-            .args([
-                "root=/dev/root",
-                "rootfstype=hostfs",
-                "rootflags=/",
-                "ro",
-                "quiet",
-            ])
-            .args(["con0=fd:0,fd:1", "con=null"])
-            .arg(host("init=", &run_dir.file("init"))?)
-            .arg(host("uml_dir=", &run_dir.0)?)
-            .arg(host("vm.out=", &run_dir.0)?)
-            .arg(host("vm.modules=", Path::new(MODULES))?)
+            .args(["-c", Self::GUARD, "vm-guard"])
+            .args(words)
             .current_dir(&run_dir.0)
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
@@ -270,7 +293,7 @@ fn remove_leftovers(work_dir: &Path) {
     }
 }
 
-fn write_executable(path: &Path, content: &[u8]) -> Result<()> {
+fn write_new(path: &Path, content: &[u8]) -> Result<()> {
     let write = || -> io::Result<()> {
         let mut file = File::options()
             .write(true)

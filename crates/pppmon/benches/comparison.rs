@@ -23,6 +23,7 @@ use world::{World, all, now};
 #[expect(dead_code, reason = "the scenario tests use more of it")]
 #[path = "../tests/it/vm/fake.rs"]
 mod fake;
+#[expect(dead_code, reason = "the scenario tests use more of it")]
 #[path = "../tests/it/vm/host.rs"]
 mod host;
 #[path = "../tests/it/vm/probe.rs"]

@@ -1,5 +1,6 @@
 //! The bundle without clock, child or kernel.
 
+use super::recovery::{BARRIER_PATIENCE, SETTLE};
 use super::*;
 use crate::link::Timing;
 use crate::ncp::Settings;

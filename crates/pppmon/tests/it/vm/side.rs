@@ -44,6 +44,13 @@ pub(super) struct Side {
     pub(super) addresses: Option<String>,
     /// An array of more options for pppd.
     pub(super) link_options: String,
+    /// Entries of links beside those over the relay's lines.
+    pub(super) other_links: String,
+}
+
+/// Another pppd than the distribution's: the scenarios run with it if `PPPMON_PPPD` names one.
+fn pppd() -> String {
+    std::env::var("PPPMON_PPPD").unwrap_or_else(|_| "/usr/sbin/pppd".into())
 }
 
 /// Options of pppd that all ways share; those of the keeper come from the tool itself.
@@ -63,6 +70,7 @@ impl Side {
             extra: String::new(),
             addresses: None,
             link_options: "[]".into(),
+            other_links: String::new(),
         }
     }
 
@@ -89,9 +97,10 @@ impl Side {
     pub(super) fn write_config(&self, relay: &Relay, links: usize) {
         let (local, remote) = self.end_addresses();
         let mut text = format!(
-            "{}[defaults]\nstate_dir = \"{}\"\n{}\n[[bundle]]\nname = \"kb\"\n{}\n\
+            "{}[defaults]\npppd = \"{}\"\nstate_dir = \"{}\"\n{}\n[[bundle]]\nname = \"kb\"\n{}\n\
              routes = [\"{}\"]\n{}\n",
             self.head,
+            pppd(),
             self.host.directory.display(),
             self.defaults,
             self.addresses
@@ -109,6 +118,7 @@ impl Side {
                 self.link_options
             );
         }
+        text.push_str(&self.other_links);
         write(&self.config_path(), &text);
     }
 
@@ -135,7 +145,8 @@ impl Side {
         let (local, remote) = self.end_addresses();
         let terminal = relay.terminal(line, self.end);
         let pppd = format!(
-            "pppd {} 115200 {STOCK} {local}:{remote}",
+            "{} {} 115200 {STOCK} {local}:{remote}",
+            pppd(),
             terminal.display()
         );
         let script = match self.care {

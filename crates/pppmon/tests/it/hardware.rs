@@ -1,0 +1,131 @@
+//! The hardware watchdog, on a computer that it really resets.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+/// Outlives the restarts.
+const STATE: &str = "/vmout/state";
+/// Answers as long as its device exists.
+const TARGET: &str = "10.99.0.1";
+/// Silence that calls for action.
+const TIMEOUT: Duration = Duration::from_secs(12);
+
+fn run(program: &str, arguments: &[&str]) -> bool {
+    Command::new(program)
+        .args(arguments)
+        .status()
+        .unwrap()
+        .success()
+}
+
+fn supervisor() -> Child {
+    let text = format!(
+        "[watchdog]\nping = [\"{TARGET}\"]\ntimeout = \"{}s\"\naction = [\"stop-feeding\"]\n\
+         device = \"/dev/watchdog0\"\n[defaults]\nstate_dir = \"{STATE}\"\n\
+         [[bundle]]\nname = \"kb\"\n[[bundle.link]]\ncommand = \"sleep 1000\"\n",
+        TIMEOUT.as_secs()
+    );
+    fs::write("/run/pppmon.toml", text).unwrap();
+    let log = fs::File::create("/run/pppmon.log").unwrap();
+    Command::new(env!("CARGO_BIN_EXE_pppmon"))
+        .args(["run", "-vv", "--config", "/run/pppmon.toml"])
+        .stdin(Stdio::null())
+        .stdout(log.try_clone().unwrap())
+        .stderr(log)
+        .spawn()
+        .unwrap()
+}
+
+fn log() -> String {
+    fs::read_to_string("/run/pppmon.log").unwrap_or_default()
+}
+
+/// Notes every tenth of a second how long the machine has been waiting for its reset.
+fn wait_for_reset(boot: u32, limit: Duration) -> ! {
+    let started = Instant::now();
+    let note = Path::new(STATE).join(format!("waited-{boot}"));
+    while started.elapsed() < limit {
+        fs::write(&note, format!("{}", started.elapsed().as_secs_f64())).unwrap();
+        sleep(Duration::from_millis(100));
+    }
+    panic!("no reset within {limit:?}\n{}", log());
+}
+
+/// How long the boot before waited.
+fn waited(boot: u32) -> f64 {
+    let text = fs::read_to_string(Path::new(STATE).join(format!("waited-{boot}"))).unwrap();
+    text.parse().unwrap()
+}
+
+#[track_caller]
+fn assert_about(seconds: f64, expected: Duration) {
+    // A device may count a second more than it was told.
+    let expected = expected.as_secs_f64();
+    assert!(
+        (expected * 0.9..=expected * 1.1 + 2.0).contains(&seconds),
+        "{seconds} s instead of {expected} s"
+    );
+}
+
+/// Runs once after each start of the machine.
+#[test]
+#[ignore = "needs an emulated computer"]
+fn the_watchdog_resets_the_machine_twice_and_not_again() {
+    let boots = Path::new(STATE).join("boots");
+    let boot: u32 = fs::read_to_string(&boots).map_or(1, |text| text.parse::<u32>().unwrap() + 1);
+    fs::write(&boots, boot.to_string()).unwrap();
+    for module in [
+        "ppp_generic",
+        "ppp_async",
+        "ppp_synctty",
+        "pppoe",
+        "dummy",
+        "i6300esb",
+    ] {
+        assert!(run("modprobe", &[module]), "{module}");
+    }
+    let reachable = boot == 1;
+    if reachable {
+        assert!(run("ip", &["link", "add", "target", "type", "dummy"]));
+        assert!(run(
+            "ip",
+            &["address", "add", &format!("{TARGET}/32"), "dev", "target"]
+        ));
+        assert!(run("ip", &["link", "set", "target", "up"]));
+    }
+    let mut child = supervisor();
+    match boot {
+        1 => {
+            // Content for longer than it would wait without an answer.
+            sleep(TIMEOUT * 5 / 2);
+            assert!(child.try_wait().unwrap().is_none(), "{}", log());
+            assert!(run("ip", &["link", "delete", "target"]));
+            wait_for_reset(boot, TIMEOUT * 4);
+        }
+        2 => {
+            println!("silence: reset after {:.1} s", waited(1));
+            assert_about(waited(1), TIMEOUT);
+            // Nobody has answered since the start: twice the time.
+            wait_for_reset(boot, TIMEOUT * 4);
+        }
+        3 => {
+            println!("no answer since the start: reset after {:.1} s", waited(2));
+            assert_about(waited(2), TIMEOUT * 2);
+            let started = Instant::now();
+            while !log().contains("restarted 2 times within the hour already, not again") {
+                assert!(started.elapsed() < TIMEOUT * 4, "{}", log());
+                sleep(Duration::from_millis(100));
+            }
+            // It goes on feeding the device.
+            sleep(TIMEOUT * 2);
+            println!("third silence within the hour: no reset");
+            let pid = rustix::process::Pid::from_child(&child);
+            rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+            child.wait().unwrap();
+        }
+        _ => panic!("boot {boot}: reset once too often"),
+    }
+}
