@@ -2,7 +2,8 @@
 //!
 //! Two hosts in the test machine: `cargo xtask bench pppmon` runs this there and prints the table.
 //! Arguments: how often what may recover is measured, then the scenarios, all of them if none is
-//! named. What never recovers takes all the patience there is each time, so once must do.
+//! named. What never recovers takes all the patience there is each time, so once must do; with
+//! `--keepers` only pppmon is measured.
 
 #![expect(
     clippy::disallowed_methods,
@@ -137,19 +138,20 @@ fn figures(mut values: Vec<Option<Duration>>) -> String {
 }
 
 /// Who is compared, and how often when the keepers are measured `rounds` times.
-fn contestants(rounds: usize) -> [(Care, Care, usize); 5] {
+fn contestants(rounds: usize, others: bool) -> [(Care, Care, usize); 5] {
+    let others = usize::from(others);
     [
-        (Care::Persist, Care::Persist, 1),
-        (Care::Loop, Care::Loop, 1),
-        (Care::Hook, Care::Hook, rounds.min(3)),
+        (Care::Persist, Care::Persist, others),
+        (Care::Loop, Care::Loop, others),
+        (Care::Hook, Care::Hook, rounds.min(3) * others),
         (Care::Keeper, Care::Loop, rounds),
         (Care::Keeper, Care::Keeper, rounds),
     ]
 }
 
 /// Measures one scenario, the contestants in turn.
-fn measure(scenario: Scenario, rounds: usize) {
-    let contestants = contestants(rounds);
+fn measure(scenario: Scenario, rounds: usize, others: bool) {
+    let contestants = contestants(rounds, others);
     let mut runs = contestants.map(|_| Vec::new());
     for round in 0..rounds {
         for (runs, (leaf, hub, limit)) in runs.iter_mut().zip(contestants) {
@@ -159,7 +161,9 @@ fn measure(scenario: Scenario, rounds: usize) {
         }
     }
     for (runs, (leaf, hub, _)) in runs.into_iter().zip(contestants) {
-        println!("{}", row(scenario, leaf, hub, &runs));
+        if !runs.is_empty() {
+            println!("{}", row(scenario, leaf, hub, &runs));
+        }
     }
 }
 
@@ -184,7 +188,14 @@ fn row(scenario: Scenario, leaf: Care, hub: Care, runs: &[Run]) -> String {
 }
 
 fn main() -> ExitCode {
-    let mut arguments = std::env::args().skip(1).filter(|word| word != "--bench");
+    let mut arguments: Vec<String> = std::env::args()
+        .skip(1)
+        .filter(|word| word != "--bench")
+        .collect();
+    let all = arguments.len();
+    arguments.retain(|word| word != "--keepers");
+    let others = arguments.len() == all;
+    let mut arguments = arguments.into_iter();
     let rounds = arguments.next().and_then(|word| word.parse().ok());
     let chosen: Option<Vec<Scenario>> = arguments
         .map(|word| {
@@ -193,7 +204,7 @@ fn main() -> ExitCode {
         })
         .collect();
     let (Some(rounds @ 1..), Some(mut chosen)) = (rounds, chosen) else {
-        eprintln!("usage: comparison ROUNDS [one-of-three|all|peer-8|peer-1]...");
+        eprintln!("usage: comparison [--keepers] ROUNDS [one-of-three|all|peer-8|peer-1]...");
         eprintln!("run it by `cargo xtask bench pppmon`");
         return ExitCode::from(2);
     };
@@ -201,7 +212,7 @@ fn main() -> ExitCode {
         chosen = Scenario::ALL.map(|(_, scenario)| scenario).to_vec();
     }
     for scenario in chosen {
-        measure(scenario, rounds);
+        measure(scenario, rounds, others);
     }
     respawn();
     ExitCode::SUCCESS

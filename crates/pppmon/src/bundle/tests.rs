@@ -225,6 +225,7 @@ fn a_peer_that_keeps_a_link_outside_its_bundle_has_not_restarted() {
         bench.pass(Duration::from_millis(300));
         bench.step(|b, now| b.link_line(1, REJECT, now));
     }
+    bench.exit(1, 5);
     assert_eq!(bench.bundle.links()[1].state(), LinkState::PeerDoesNotJoin);
     bench.pass(Duration::from_secs(5));
     assert_eq!(bench.bundle.state(), State::Open);

@@ -47,8 +47,10 @@ fn log() -> String {
 fn wait_for_reset(boot: u32, limit: Duration) -> ! {
     let started = Instant::now();
     let note = Path::new(STATE).join(format!("waited-{boot}"));
+    let draft = note.with_extension("draft");
     while started.elapsed() < limit {
-        fs::write(&note, format!("{}", started.elapsed().as_secs_f64())).unwrap();
+        fs::write(&draft, format!("{}", started.elapsed().as_secs_f64())).unwrap();
+        fs::rename(&draft, &note).unwrap();
         sleep(Duration::from_millis(100));
     }
     panic!("no reset within {limit:?}\n{}", log());
