@@ -4,6 +4,7 @@
 //! prints how long it took.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -15,7 +16,7 @@ use tempfile::TempDir;
 use crate::install;
 use crate::setup::{self, Needs};
 use crate::workspace::{self, Profile};
-use crate::{generate, licences, shell, test, tools};
+use crate::{generate, licences, shell, soak, test, tools};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
@@ -67,6 +68,11 @@ const STEPS: &[Step] = &[
         name: "test",
         run: test_all,
         mend: "cargo xtask test",
+    },
+    Step {
+        name: "soak",
+        run: soak_a_minute,
+        mend: "cargo xtask soak blockfuse --minutes 1",
     },
     Step {
         name: "gen --check",
@@ -141,6 +147,14 @@ fn rustdoc() -> Result<()> {
 
 fn test_all() -> Result<()> {
     test::run(&test::Options::default())
+}
+
+fn soak_a_minute() -> Result<()> {
+    soak::run(&soak::Options {
+        tool: "blockfuse".into(),
+        minutes: NonZeroU32::MIN,
+        profile: Profile::Tested,
+    })
 }
 
 fn generated() -> Result<()> {

@@ -22,8 +22,8 @@ pub(crate) struct Options {
     /// Only these tools
     #[arg(value_name = "TOOL")]
     tools: Vec<String>,
-    /// How the tools are built
-    #[arg(long, value_enum, default_value_t)]
+    /// How the tools are built; what a demo shows does not depend on it, the time to build does
+    #[arg(long, value_enum, default_value_t = Profile::Dev)]
     profile: Profile,
 }
 

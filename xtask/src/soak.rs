@@ -11,10 +11,13 @@ use crate::workspace::{self, Profile};
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
     /// The tool
-    tool: String,
+    pub tool: String,
     /// How long
     #[arg(long, value_name = "N", default_value = "60")]
-    minutes: NonZeroU32,
+    pub minutes: NonZeroU32,
+    /// How it is built
+    #[arg(long, value_enum, default_value_t)]
+    pub profile: Profile,
 }
 
 pub(crate) fn run(options: &Options) -> Result<()> {
@@ -33,7 +36,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         );
     };
     Needs::for_tests(&[tool], None).meet()?;
-    let dir = workspace::build(&[tool], Profile::Release)?;
+    let dir = workspace::build(&[tool], options.profile)?;
     soak(&dir, options.minutes.get())?;
     println!("soak: ok");
     Ok(())

@@ -3,9 +3,12 @@
 //! The root of sysfs is a parameter, so that tests bring their own.
 
 use std::ffi::{OsStr, OsString};
+use std::os::fd::OwnedFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::{fs, io};
+
+use rustix::fs::{Mode, OFlags};
 
 /// Bytes in the sectors that sysfs counts in, whatever the device's block size.
 pub const SECTOR: u64 = 512;
@@ -27,42 +30,107 @@ impl Sysfs {
     }
 
     /// Reads what is known about a device.
+    ///
+    /// A directory of a thousand devices is looked at while somebody waits for the mount, so the
+    /// device's directory is walked to once and only what its kind of device has is asked for.
     pub fn facts(&self, number: DeviceNumber) -> io::Result<Facts> {
-        let dir = self
+        let path = self
             .0
             .join(format!("dev/block/{}:{}", number.major, number.minor));
-        let size = number_in(&dir.join("size"))?;
+        let dir = Attributes::of(&path)?;
+        let kernel_name = kernel_name(&path);
+        let kind = Kind::of(&kernel_name);
+        let size = dir.number("size")?;
+        // Only a partition has this file.
+        let start = dir.number("start").ok();
         // A partition can be written through its disk, whose counters include both ways; its own
-        // do not.
-        let is_partition = dir.join("partition").exists();
-        let disk = if is_partition {
-            dir.join("..")
+        // do not. It has no diskseq file either.
+        let stat = dir.text(if start.is_some() { "../stat" } else { "stat" });
+        let diskseq = if start.is_some() {
+            "../diskseq"
         } else {
-            dir.clone()
+            "diskseq"
         };
-        let counters = Counters::parse(&fs::read_to_string(disk.join("stat")).unwrap_or_default());
-        // A partition has no diskseq file; its disk, one directory up, does.
-        let diskseq = number_in(&dir.join("diskseq"))
-            .or_else(|_| number_in(&dir.join("../diskseq")))
-            .ok();
+        let (backing, offset) = match (kind, start) {
+            (Kind::Loop, None) => ("loop/backing_file", dir.number("loop/offset").unwrap_or(0)),
+            (Kind::Loop, Some(_)) => ("../loop/backing_file", 0),
+            _ => ("", 0),
+        };
+        let mapped = |file| (kind == Kind::Mapped).then(|| dir.line(file)).flatten();
         Ok(Facts {
             size: size.saturating_mul(SECTOR),
-            read_only: number_in(&dir.join("ro")).is_ok_and(|ro| ro != 0),
-            diskseq,
-            counters,
-            dm_name: line_in(&dir.join("dm/name")),
-            dm_uuid: line_in(&dir.join("dm/uuid")),
-            wwid: line_in(&dir.join("wwid"))
-                .or_else(|| line_in(&dir.join("device/wwid")))
-                .filter(|_| !is_partition),
-            suspended: number_in(&dir.join("dm/suspended")).is_ok_and(|state| state != 0),
-            partition_start: number_in(&dir.join("start"))
-                .unwrap_or(0)
-                .saturating_mul(SECTOR),
-            backing_file: line_in(&disk.join("loop/backing_file")).map(PathBuf::from),
-            backing_offset: number_in(&dir.join("loop/offset")).unwrap_or(0),
-            kernel_name: kernel_name(&dir),
+            read_only: dir.number("ro").is_ok_and(|ro| ro != 0),
+            diskseq: dir.number(diskseq).ok(),
+            counters: Counters::parse(&stat.unwrap_or_default()),
+            dm_name: mapped("dm/name"),
+            dm_uuid: mapped("dm/uuid"),
+            wwid: (kind == Kind::Other && start.is_none())
+                .then(|| dir.line("wwid").or_else(|| dir.line("device/wwid")))
+                .flatten(),
+            suspended: mapped("dm/suspended").is_some_and(|state| state != "0"),
+            partition_start: start.unwrap_or(0).saturating_mul(SECTOR),
+            backing_file: (kind == Kind::Loop)
+                .then(|| dir.line(backing))
+                .flatten()
+                .map(PathBuf::from),
+            backing_offset: offset,
+            kernel_name,
         })
+    }
+}
+
+/// Kinds of devices that have files of their own in sysfs, told by the kernel's fixed names.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Loop,
+    Mapped,
+    Other,
+}
+
+impl Kind {
+    fn of(kernel_name: &OsStr) -> Self {
+        match kernel_name.as_bytes() {
+            [b'l', b'o', b'o', b'p', b'0'..=b'9', ..] => Self::Loop,
+            [b'd', b'm', b'-', b'0'..=b'9', ..] => Self::Mapped,
+            _ => Self::Other,
+        }
+    }
+}
+
+/// The open directory of a device, whose files are small texts.
+struct Attributes(OwnedFd);
+
+impl Attributes {
+    fn of(dir: &Path) -> io::Result<Self> {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        Ok(Self(rustix::fs::open(dir, flags, Mode::empty())?))
+    }
+
+    /// A whole file. The kernel gives a page at most, in one read.
+    fn bytes(&self, file: &str) -> io::Result<Vec<u8>> {
+        const PAGE: usize = 4096;
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+        let file = rustix::fs::openat(&self.0, file, flags, Mode::empty())?;
+        let mut page = [0; PAGE];
+        let length = rustix::io::read(&file, &mut page)?;
+        Ok(page[..length].to_vec())
+    }
+
+    fn text(&self, file: &str) -> io::Result<String> {
+        String::from_utf8(self.bytes(file)?).map_err(io::Error::other)
+    }
+
+    fn number(&self, file: &str) -> io::Result<u64> {
+        self.text(file)?.trim().parse().map_err(io::Error::other)
+    }
+
+    /// The bytes of a one-line file; nothing if there is no such file or it is empty.
+    fn line(&self, file: &str) -> Option<OsString> {
+        let mut bytes = self.bytes(file).ok()?;
+        if bytes.last() == Some(&b'\n') {
+            bytes.pop();
+        }
+        (!bytes.is_empty()).then(|| OsString::from_vec(bytes))
     }
 }
 
@@ -215,22 +283,6 @@ pub struct ChangeKey {
     counters: Counters,
 }
 
-fn number_in(path: &Path) -> io::Result<u64> {
-    fs::read_to_string(path)?
-        .trim()
-        .parse()
-        .map_err(io::Error::other)
-}
-
-/// The bytes of a one-line file; nothing if there is no such file or it is empty.
-fn line_in(path: &Path) -> Option<OsString> {
-    let mut bytes = fs::read(path).ok()?;
-    if bytes.last() == Some(&b'\n') {
-        bytes.pop();
-    }
-    (!bytes.is_empty()).then(|| OsString::from_vec(bytes))
-}
-
 /// The last part of where `/sys/dev/block/MAJ:MIN` points.
 fn kernel_name(dir: &Path) -> OsString {
     fs::read_link(dir)
@@ -364,7 +416,7 @@ mod tests {
         fs::write(disk.join("diskseq"), "5\n").unwrap();
         fs::write(disk.join("wwid"), "naa.1\n").unwrap();
         fs::write(disk.join("sda1/size"), "2\n").unwrap();
-        fs::write(disk.join("sda1/partition"), "1\n").unwrap();
+        fs::write(disk.join("sda1/start"), "2048\n").unwrap();
         symlink(
             "../../devices/pci/sda/sda1",
             root.path().join("dev/block/253:7"),
@@ -373,6 +425,7 @@ mod tests {
         let facts = Sysfs::at(root.path()).facts(NUMBER).unwrap();
         assert_eq!(facts.diskseq, Some(5));
         assert_eq!(facts.wwid, None);
+        assert_eq!(facts.partition_start, 1 << 20);
         assert_eq!(facts.kernel_name, "sda1");
     }
 

@@ -11,8 +11,9 @@ use std::process::Command;
 
 use crate::needs;
 
-/// What is installed in the root, beside the minimal system.
-const PACKAGES: &str = "gcc,make,distcc,ccache";
+/// What is installed in the root, beside the minimal system. gcc only recommends libc6-dev, whose
+/// headers any real source wants.
+const PACKAGES: &str = "gcc,libc6-dev,make,distcc,ccache";
 
 /// The machine. Its root is made once per target directory and kept: that takes minutes.
 #[derive(Debug)]

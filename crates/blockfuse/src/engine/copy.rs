@@ -1,5 +1,9 @@
 //! The copy engine: windows of the device are mapped and handed to the kernel untouched.
 //!
+//! Small requests come from readers that jump about. Through a map each would fault in a stretch
+//! of read-ahead that nobody asked for, so they are read with pread(2), whose read-ahead follows
+//! the reader's own pattern.
+//!
 //! The bytes are never looked at here. A page that cannot be read (a bad sector, a device that
 //! shrank or was pulled) would be SIGBUS for whoever touches it in user space; the kernel, given
 //! the same address in a system call, answers EFAULT instead. Whether all pages of a range can be
@@ -9,6 +13,7 @@
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io;
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -29,6 +34,10 @@ const OVERLAP: u64 = 1 << 20;
 /// about, few enough that the page tables stay below 1 MiB.
 const KEPT: usize = 8;
 
+/// Requests up to this many bytes are read and not mapped. The kernel's read-ahead asks for more
+/// as soon as a reader goes on where it left off.
+const SMALL: u32 = 16 << 10;
+
 /// A device read through mapped windows.
 #[derive(Debug)]
 pub struct Reader {
@@ -44,24 +53,30 @@ pub struct Reader {
 /// [`Chunk::untouched`] gives a slice because that is what reply functions take; it must not be
 /// read in user space.
 #[derive(Debug)]
-pub struct Chunk {
-    window: Option<Arc<Mmap>>,
-    offset: usize,
-    len: usize,
+pub struct Chunk(Bytes);
+
+#[derive(Debug)]
+enum Bytes {
+    Mapped {
+        window: Arc<Mmap>,
+        offset: usize,
+        len: usize,
+    },
+    Copied(Vec<u8>),
 }
 
 impl Chunk {
-    const EMPTY: Self = Self {
-        window: None,
-        offset: 0,
-        len: 0,
-    };
+    const EMPTY: Self = Self(Bytes::Copied(Vec::new()));
 
     /// The bytes, for a system call only: reading them here can be SIGBUS.
     pub fn untouched(&self) -> &[u8] {
-        match &self.window {
-            Some(window) => &window[self.offset..self.offset + self.len],
-            None => &[],
+        match &self.0 {
+            Bytes::Mapped {
+                window,
+                offset,
+                len,
+            } => &window[*offset..*offset + *len],
+            Bytes::Copied(bytes) => bytes,
         }
     }
 }
@@ -118,6 +133,9 @@ impl Reader {
         if len > OVERLAP {
             return Err(Errno::INVAL);
         }
+        if len <= u64::from(SMALL) {
+            return self.read_small(offset, len);
+        }
         let index = offset / WINDOW;
         let within = offset % WINDOW;
         let window = self.window(index, within + len)?;
@@ -126,11 +144,20 @@ impl Reader {
             return Err(Errno::OVERFLOW);
         };
         self.fault_in(&window, start, len)?;
-        Ok(Chunk {
-            window: Some(window),
+        Ok(Chunk(Bytes::Mapped {
+            window,
             offset: start,
             len,
-        })
+        }))
+    }
+
+    fn read_small(&self, offset: u64, len: u64) -> Result<Chunk, Errno> {
+        let mut bytes = vec![0; usize::try_from(len).map_err(|_too_large| Errno::OVERFLOW)?];
+        match self.source.file.read_exact_at(&mut bytes, offset) {
+            Ok(()) => Ok(Chunk(Bytes::Copied(bytes))),
+            // Also where the device ends before its exported size.
+            Err(_lost) => Err(Errno::IO),
+        }
     }
 
     /// The window at `index`, mapped at least as far as `needed` bytes.
@@ -194,7 +221,6 @@ fn errno(error: &io::Error) -> Errno {
 #[cfg(test)]
 mod tests {
     use std::io::{Read, Seek, SeekFrom};
-    use std::os::unix::fs::FileExt;
 
     use super::*;
 
@@ -266,7 +292,7 @@ mod tests {
     fn only_a_few_windows_stay_mapped() {
         let (reader, _file) = source(40 * WINDOW, &[]);
         for index in 0..40 {
-            reader.read(index * WINDOW, 4096).unwrap();
+            reader.read(index * WINDOW, SMALL + 1).unwrap();
         }
         assert_eq!(reader.windows.lock().unwrap().len(), KEPT);
     }
@@ -277,7 +303,9 @@ mod tests {
         reader.read(0, 1 << 20).unwrap();
         file.set_len(8192).unwrap();
         assert_eq!(written(&reader.read(0, 4096).unwrap())[0], 1);
-        assert_eq!(reader.read(8192, 4096).unwrap_err(), Errno::IO);
+        for len in [4096, 64 << 10] {
+            assert_eq!(reader.read(8192, len).unwrap_err(), Errno::IO);
+        }
         assert_eq!(
             reader.read(0, 1 << 20).unwrap_err(),
             Errno::IO,
@@ -299,9 +327,12 @@ mod tests {
 
     #[test]
     fn writes_show_at_once() {
-        let (reader, file) = source(4096, &[]);
-        assert_eq!(written(&reader.read(5, 1).unwrap()), [0]);
-        file.write_all_at(&[6], 5).unwrap();
-        assert_eq!(written(&reader.read(5, 1).unwrap()), [6]);
+        let (reader, file) = source(1 << 20, &[]);
+        for len in [1, SMALL, SMALL + 1, 1 << 20] {
+            file.write_all_at(&[0], 0).unwrap();
+            assert_eq!(written(&reader.read(0, len).unwrap())[0], 0);
+            file.write_all_at(&[6], 0).unwrap();
+            assert_eq!(written(&reader.read(0, len).unwrap())[0], 6, "{len} bytes");
+        }
     }
 }

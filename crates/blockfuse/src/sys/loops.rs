@@ -9,6 +9,8 @@ use std::path::PathBuf;
 const LOOP_CONFIGURE: libc::c_ulong = 0x4C0A;
 const LOOP_GET_STATUS64: libc::c_ulong = 0x4C05;
 const LOOP_CTL_GET_FREE: libc::c_ulong = 0x4C82;
+/// `BLKRASET`, <linux/fs.h>.
+const BLKRASET: libc::c_ulong = 0x1262;
 const LO_FLAGS_READ_ONLY: u32 = 1;
 const LO_FLAGS_AUTOCLEAR: u32 = 4;
 
@@ -76,6 +78,15 @@ pub(crate) fn attach(file: BorrowedFd<'_>) -> io::Result<(File, PathBuf)> {
         }
     }
     Err(io::Error::from_raw_os_error(libc::EBUSY))
+}
+
+/// Sets how far files on the block device `device` are read ahead, in bytes. Files that are open
+/// already keep what they have. For a loop device it lasts until a file is attached anew.
+pub(crate) fn set_readahead(device: BorrowedFd<'_>, bytes: u32) -> io::Result<()> {
+    let sectors = libc::c_ulong::from(bytes / 512);
+    // SAFETY: BLKRASET takes its argument by value and touches no memory of ours.
+    check(unsafe { libc::ioctl(device.as_raw_fd(), BLKRASET, sectors) })?;
+    Ok(())
 }
 
 /// Asks what lies under the loop device `device`; `ENXIO` if nothing does, `ENOTTY` if it is

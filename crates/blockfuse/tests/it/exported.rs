@@ -8,7 +8,7 @@ mod privileged {
     use std::os::unix::fs::{FileExt, MetadataExt};
     use std::time::SystemTime;
 
-    use nightshift_testkit::{Cmd, LoopDevice, MountGuard, Sandbox, any, has};
+    use nightshift_testkit::{Cmd, LoopDevice, MountGuard, Sandbox, any, has, noise};
     use rustix::io::Errno;
 
     use crate::mounted::{Mounted, blockfuse};
@@ -156,26 +156,35 @@ mod privileged {
 
     #[test]
     #[ignore = "needs root"]
-    fn two_hundred_names_are_listed_at_once_when_the_command_returns() {
+    fn two_hundred_devices_are_there_at_once_when_the_command_returns() {
         let source = Source::new();
-        let devices: Vec<_> = (0..4).map(|_| LoopDevice::of_size(MIB)).collect();
-        for index in 0..200 {
-            source.link(&format!("vg-volume{index:03}"), &devices[index % 4]);
+        let devices: Vec<_> = (0..200_u64)
+            .map(|index| LoopDevice::of_content(&noise(index, 4096)))
+            .collect();
+        for (index, device) in devices.iter().enumerate() {
+            source.link(&format!("vg-volume{index:03}"), device);
         }
+        source.link("vg-volume999", &devices[0]);
         let mount = Mounted::new(source.path(), &[]);
         let mut entries: Vec<_> = fs::read_dir(mount.path(""))
             .unwrap()
             .map(|entry| entry.unwrap())
             .collect();
-        assert_eq!(entries.len(), 200);
+        assert_eq!(entries.len(), 201);
         entries.sort_by_key(fs::DirEntry::file_name);
+        for (index, entry) in entries[..200].iter().enumerate() {
+            assert!(
+                fs::read(entry.path()).unwrap() == noise(index as u64, 4096),
+                "{entry:?}"
+            );
+        }
         let mut inodes: Vec<_> = entries
             .iter()
             .map(|entry| entry.metadata().unwrap().ino())
             .collect();
         inodes.sort_unstable();
         inodes.dedup();
-        assert_eq!(inodes.len(), 200, "names of one device are not hard links");
+        assert_eq!(inodes.len(), 201, "names of one device are not hard links");
     }
 
     #[test]

@@ -319,29 +319,6 @@ mod privileged {
 
     #[test]
     #[ignore = "needs root"]
-    fn a_thousand_opens_leak_nothing() {
-        let source = Source::new();
-        let _device = source.noisy("disk", MIB);
-        let mount = Mounted::new(source.path(), &[]);
-        let pid = mount.status()["pid"].as_i64().unwrap();
-        let descriptors = || fs::read_dir(format!("/proc/{pid}/fd")).unwrap().count();
-        let idle = || {
-            wait_for("all are closed", LIMIT, || {
-                mount.entry("disk")["opens"] == 0
-            });
-        };
-        File::open(mount.path("disk")).unwrap();
-        idle();
-        let before = descriptors();
-        for _ in 0..1000 {
-            File::open(mount.path("disk")).unwrap();
-        }
-        idle();
-        assert_eq!(descriptors(), before);
-    }
-
-    #[test]
-    #[ignore = "needs root"]
     fn map_shows_the_holes_of_a_loops_file_in_three_formats() {
         let device = LoopDevice::of_size(8 * MIB);
         write(device.backing(), 2 * MIB, &noise(1, 4096));

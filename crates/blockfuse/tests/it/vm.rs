@@ -7,7 +7,7 @@ use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
 use std::time::Duration;
 
-use nightshift_testkit::{Cmd, any, has, has_all, needs, noise, wait_for};
+use nightshift_testkit::{Cmd, Sandbox, any, has, has_all, needs, noise, wait_for};
 
 use crate::mounted::{Mounted, blockfuse};
 use crate::volumes::{Group, content, dmsetup, write};
@@ -100,6 +100,75 @@ fn a_snapshot_is_backed_up_removed_and_restored_while_the_mount_stays() {
         .run()
         .assert(0, any(), any());
     mount.unmount();
+}
+
+/// The script that is installed beside the documentation, its values at the top changed.
+#[test]
+#[ignore = "needs the test VM"]
+fn the_cron_script_backs_up_in_silence_and_cleans_up_after_a_failure() {
+    let rdiff_backup = needs::python_tool("rdiff-backup");
+    let group = Group::new("vgcron");
+    let home = group.volume("home", "16M");
+    let mail = group.volume("mail", "16M");
+    write(&home, 0, &noise(1, 16 << 20));
+    let sandbox = Sandbox::in_memory();
+    let (mountpoint, backup) = (sandbox.join("mnt"), sandbox.join("backup"));
+    let mut script = include_str!("../../dist/cron").to_owned();
+    for (name, value) in [
+        ("group", "vgcron"),
+        ("room", "8M"),
+        ("mountpoint", mountpoint.to_str().unwrap()),
+        ("backup", backup.to_str().unwrap()),
+    ] {
+        let start = script.find(&format!("\n{name}=")).unwrap() + 1;
+        let end = start + script[start..].find('\n').unwrap();
+        script.replace_range(start..end, &format!("{name}={value}"));
+    }
+    let script = sandbox.file("cron", script);
+    let own = Path::new(env!("CARGO_BIN_EXE_blockfuse")).parent().unwrap();
+    let path = [own, rdiff_backup.parent().unwrap()].map(|dir| dir.display().to_string());
+    let run = || {
+        group
+            .program("/bin/sh")
+            .arg(&script)
+            .env(
+                "PATH",
+                format!("{}:/usr/sbin:/usr/bin:/sbin:/bin", path.join(":")),
+            )
+            .run()
+    };
+    let clean = || {
+        let nodes = fs::read_dir(MAPPER).unwrap().flatten();
+        let left: Vec<_> = nodes
+            .map(|node| node.file_name())
+            .filter(|name| name.to_string_lossy().contains("snap"))
+            .collect();
+        assert!(left.is_empty(), "{left:?}");
+        let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap();
+        assert!(!mounts.contains("fuse.blockfuse"), "{mounts}");
+    };
+    let saved = |name: &str| backup.join(group.mapped(&format!("_snap-{name}")));
+
+    run().assert(0, "", "");
+    clean();
+    assert!(content(&saved("home")) == content(&home));
+
+    write(&mail, MIB, &noise(2, 4 << 20));
+    // rdiff-backup keeps one state a second.
+    let first = std::time::Instant::now();
+    wait_for("the next second", Duration::from_secs(5), || {
+        first.elapsed() > Duration::from_secs(1)
+    });
+    run().assert(0, "", "");
+    clean();
+    assert!(content(&saved("mail")) == content(&mail));
+
+    fs::rename(&backup, sandbox.join("moved")).unwrap();
+    sandbox.file("backup", "in the way");
+    let failed = run();
+    assert_ne!(failed.ending(), 0.into());
+    assert!(!failed.stderr_text().is_empty() || !failed.stdout_text().is_empty());
+    clean();
 }
 
 #[test]

@@ -130,8 +130,12 @@ impl Group {
     }
 
     fn command<const N: usize>(&self, args: [&str; N]) -> Cmd {
-        Cmd::new(format!("/sbin/{}", args[0]))
-            .args(&args[1..])
+        self.program(format!("/sbin/{}", args[0])).args(&args[1..])
+    }
+
+    /// A program that may call LVM's commands.
+    pub(crate) fn program(&self, program: impl AsRef<Path>) -> Cmd {
+        Cmd::new(program)
             .env("LVM_SYSTEM_DIR", self.configuration.path())
             .env("DM_DISABLE_UDEV", "1")
     }
