@@ -118,8 +118,11 @@ pub fn pppd_arguments(bundle: &BundleSettings, link: &LinkSettings) -> Vec<Strin
             }
         }
     }
-    push(if link.carrier { "modem" } else { "local" });
-    push("nocrtscts");
+    // With the PPPoE plugin pppd knows no options of terminals and refuses to start.
+    if !matches!(link.kind, Kind::Pppoe { .. }) {
+        push(if link.carrier { "modem" } else { "local" });
+        push("nocrtscts");
+    }
     push(if bundle.require_auth {
         "auth"
     } else {
@@ -168,7 +171,7 @@ mod tests {
     fn the_line_of_each_kind() {
         let keeper = "nodetach nopersist lcp-echo-interval 1 lcp-echo-failure 2 multilink mrru \
                       1500 nompshortseq noendpoint bundle a noip noipv6 noccp novj nodefaultroute \
-                      lcp-restart 1 lcp-max-terminate 0 local nocrtscts noauth";
+                      lcp-restart 1 lcp-max-terminate 0 ";
         for (link, start) in [
             ("tty = \"/dev/ttyS0\"\nspeed = 38400", "/dev/ttyS0 38400"),
             ("command = \"ssh hub ppp\"", "pty 'ssh hub ppp'"),
@@ -179,7 +182,13 @@ mod tests {
             ("dahdi = 2", "plugin dahdi.so 2"),
             ("args = [\"/dev/ttyUSB0\", \"57600\"]", "/dev/ttyUSB0 57600"),
         ] {
-            assert_eq!(line("", link), format!("/usr/sbin/pppd {start} {keeper}"));
+            let terminal = if link.starts_with("pppoe") {
+                ""
+            } else {
+                "local nocrtscts "
+            };
+            let expected = format!("/usr/sbin/pppd {start} {keeper}{terminal}noauth");
+            assert_eq!(line("", link), expected);
         }
     }
 

@@ -41,7 +41,7 @@ impl Bundle {
     pub(super) fn peer_negotiates_anew(&mut self, now: Duration, actions: &mut Vec<Action>) {
         match self.early_rejects {
             Some(index) if self.attached() >= 2 => {
-                let decided = self.links[index].since() + REJECTS_GRACE + REJECTS_GRACE / 2;
+                let decided = self.links[index].since() + REJECTS_GRACE * 2;
                 self.restart_suspected.get_or_insert(decided.max(now));
             }
             _ => self.barrier(now, actions),

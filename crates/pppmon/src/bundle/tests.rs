@@ -235,7 +235,7 @@ fn a_peer_that_keeps_a_link_outside_its_bundle_has_not_restarted() {
 #[test]
 fn rejects_that_stop_mean_a_restarted_peer_after_all() {
     let mut bench = one_link_outside();
-    bench.pass(Duration::from_secs(4));
+    bench.pass(REJECTS_GRACE * 2);
     assert_eq!(bench.bundle.counts().barriers, 1);
 }
 
