@@ -31,14 +31,14 @@ pub(crate) struct Needs {
 }
 
 impl Needs {
-    pub(crate) fn for_tests(tools: &[&'static Tool], machine: Option<vm::Backend>) -> Self {
+    pub(crate) fn for_tests(tools: &[&'static Tool], vm: bool) -> Self {
         let mut needs = Self::default();
         for tool in tools {
             needs.debian.extend(tool.debian.test);
             needs.python.extend(tool.python);
         }
-        if let Some(machine) = machine {
-            needs.debian.extend(machine.packages());
+        if vm {
+            needs.debian.extend(vm::PACKAGES);
         }
         needs.with_shared()
     }
@@ -117,8 +117,8 @@ impl std::error::Error for NeedsRoot {}
 
 pub(crate) fn run(options: &Options) -> Result<()> {
     let tools = tools::select(&options.tools)?;
-    let machine = tools.iter().any(|tool| tool.vm_tests);
-    Needs::for_tests(&tools, machine.then(vm::Backend::default))
+    let vm = tools.iter().any(|tool| tool.vm_tests);
+    Needs::for_tests(&tools, vm)
         .union(Needs::for_demo(&tools))
         .union(Needs::for_bench(&tools))
         .union(Needs::for_ci())

@@ -1,5 +1,4 @@
-//! Tests of the program itself. Those under `vm` and `hardware` need a kernel with PPP to
-//! themselves.
+//! Tests of the program itself. Those under `vm` need a kernel with PPP to themselves.
 
 #![expect(
     clippy::disallowed_methods,
@@ -9,5 +8,4 @@
 )]
 
 mod commands;
-mod hardware;
 mod vm;
