@@ -96,9 +96,15 @@ pub fn pppd_arguments(bundle: &BundleSettings, link: &LinkSettings) -> Vec<Strin
                 push("nompshortseq");
             }
             push(&format!("noendpoint bundle {}", bundle.name));
+            push("noip noipv6 noccp novj nodefaultroute lcp-restart 1");
             // With no repeats pppd says goodbye once and ends, instead of waiting a second for an
-            // answer that a dead line never brings.
-            push("noip noipv6 noccp novj nodefaultroute lcp-restart 1 lcp-max-terminate 0");
+            // answer that a dead line never brings. Who refuses credentials must wait: the line
+            // would be closed before the peer has read why.
+            push(if bundle.require_auth {
+                "lcp-max-terminate 1"
+            } else {
+                "lcp-max-terminate 0"
+            });
         }
         Mode::Classic => {
             let address = |address: Option<std::net::Ipv4Addr>| {

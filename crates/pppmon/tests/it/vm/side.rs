@@ -44,8 +44,6 @@ pub(super) struct Side {
     pub(super) addresses: Option<String>,
     /// An array of more options for pppd.
     pub(super) link_options: String,
-    /// Entries of links beside those over the relay's lines.
-    pub(super) other_links: String,
 }
 
 /// Another pppd than the distribution's: the scenarios run with it if `PPPMON_PPPD` names one.
@@ -70,7 +68,6 @@ impl Side {
             extra: String::new(),
             addresses: None,
             link_options: "[]".into(),
-            other_links: String::new(),
         }
     }
 
@@ -118,7 +115,6 @@ impl Side {
                 self.link_options
             );
         }
-        text.push_str(&self.other_links);
         write(&self.config_path(), &text);
     }
 
