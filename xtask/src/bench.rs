@@ -23,6 +23,7 @@ pub(crate) struct Options {
 /// Collects a tool's tables while it is measured.
 #[derive(Debug)]
 pub(crate) struct Report {
+    machine: String,
     binary: PathBuf,
     sandbox: Sandbox,
     peers: Vec<String>,
@@ -43,21 +44,24 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let dir = workspace::build(&tools, Profile::Release)?;
     for tool in tools {
         let Some(bench) = tool.bench else { continue };
-        let mut report = Report::new(dir.join(tool.binary));
-        bench(&mut report).with_context(|| format!("bench: {}", tool.package))?;
-        println!("## {}\n\n{}", tool.package, report.markdown()?);
+        let mut report = Report::new(dir.join(tool.binary))?;
+        let measured = bench(&mut report).with_context(|| format!("bench: {}", tool.package));
+        // Minutes of measuring are not lost to a failure or an interruption in the last table.
+        println!("## {}\n\n{}", tool.package, report.markdown());
+        measured?;
     }
     Ok(())
 }
 
 impl Report {
-    fn new(binary: PathBuf) -> Self {
-        Self {
+    fn new(binary: PathBuf) -> Result<Self> {
+        Ok(Self {
+            machine: machine()?,
             binary,
             sandbox: Sandbox::new(),
             peers: Vec::new(),
             tables: String::new(),
-        }
+        })
     }
 
     /// The tool's release binary.
@@ -80,13 +84,13 @@ impl Report {
         self.tables.push_str(&table(caption, head, rows));
     }
 
-    fn markdown(&self) -> Result<String> {
-        let mut text = format!("{}\n", machine()?);
+    fn markdown(&self) -> String {
+        let mut text = format!("{}\n", self.machine);
         if !self.peers.is_empty() {
             let _ = writeln!(text, "Compared with: {}.", self.peers.join("; "));
         }
         text.push_str(&self.tables);
-        Ok(text)
+        text
     }
 }
 
@@ -132,14 +136,14 @@ mod tests {
 
     #[test]
     fn a_report_is_markdown() {
-        let mut report = Report::new("/bin/true".into());
+        let mut report = Report::new("/bin/true".into()).unwrap();
         report.peer("cp (coreutils) 9.1");
         report.table(
             "Copying.",
             &["variant", "s"],
             &[vec!["cp".into(), "1.5".into()]],
         );
-        let text = report.markdown().unwrap();
+        let text = report.markdown();
         assert!(text.starts_with("Measured 20"), "{text}");
         assert!(
             text.contains("Compared with: cp (coreutils) 9.1."),

@@ -32,9 +32,18 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     for tool in tools {
         for target in tool.fuzz {
             println!("fuzz: {} {target} for {} s", tool.package, options.seconds);
+            // What is found goes to the first directory, and must not fill the one under
+            // version control.
+            let fresh = workspace::target_dir()?
+                .join("fuzz")
+                .join(tool.package)
+                .join(target);
+            std::fs::create_dir_all(&fresh)?;
             let mut cargo = Command::new("cargo");
             cargo.current_dir(workspace::root().join("crates").join(tool.package));
-            cargo.args(["+nightly", "fuzz", "run", target, "--"]);
+            cargo.args(["+nightly", "fuzz", "run", target]);
+            cargo.arg(fresh).arg(format!("fuzz/corpus/{target}"));
+            cargo.arg("--");
             shell::run(cargo.arg(format!("-max_total_time={}", options.seconds)))?;
         }
     }

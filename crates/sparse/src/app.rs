@@ -4,6 +4,7 @@ use crate::cli::{
     Cli, Command, CopyArgs, DeltaArgs, DigArgs, EstimateArgs, MapArgs, PatchArgs, RestoreArgs,
     SigArgs, TargetArgs, VerifyArgs,
 };
+use crate::compose::MAX_SEGMENTS;
 use crate::config::{NAME, Settings};
 use crate::copy::{CopyOptions, CopyReport, copy};
 use crate::diff::{DiffOptions, DiffReport, by_basis, by_signature};
@@ -374,6 +375,7 @@ impl Run {
             jobs: self.settings.jobs,
             at: args.at.clone(),
             verify: !args.no_verify,
+            max_segments: MAX_SEGMENTS,
             target: self.target(args.place),
         };
         let done = restore::restore(

@@ -119,8 +119,9 @@ pub struct CopyArgs {
 
     /// Read past the page cache [default: auto]
     ///
-    /// `auto` does so when the source is larger than a quarter of the memory. Where the file
-    /// system refuses, reads are ordinary ones.
+    /// `auto` does so when the source is larger than a quarter of the memory, and from 64 MiB on
+    /// when most of it is not in the page cache. Where the file system refuses, reads are ordinary
+    /// ones.
     #[arg(long, value_name = "WHEN", value_enum)]
     pub direct: Option<Direct>,
 

@@ -95,6 +95,12 @@ impl<W: Write> Encoder<W> {
             return Ok(());
         }
         self.flush_copy()?;
+        // What fills a command by itself need not be collected first.
+        while self.literal.is_empty() && data.len() >= MAX_LITERAL {
+            let (now, rest) = data.split_at(MAX_LITERAL);
+            self.write_literal(now)?;
+            data = rest;
+        }
         while !data.is_empty() {
             let room = MAX_LITERAL - self.literal.len();
             let (now, rest) = data.split_at(room.min(data.len()));
@@ -117,10 +123,19 @@ impl<W: Write> Encoder<W> {
     }
 
     fn flush_literal(&mut self) -> io::Result<()> {
-        let len = self.literal.len() as u64;
-        if len == 0 {
+        if self.literal.is_empty() {
             return Ok(());
         }
+        let mut literal = std::mem::take(&mut self.literal);
+        self.write_literal(&literal)?;
+        literal.clear();
+        self.literal = literal;
+        Ok(())
+    }
+
+    /// Writes one LITERAL command.
+    fn write_literal(&mut self, literal: &[u8]) -> io::Result<()> {
+        let len = literal.len() as u64;
         let mut head = [0; 9];
         let used = if len <= 64 {
             #[expect(clippy::cast_possible_truncation, reason = "at most 64")]
@@ -134,8 +149,7 @@ impl<W: Write> Encoder<W> {
             1 + width
         };
         self.out.write_all(&head[..used])?;
-        self.out.write_all(&self.literal)?;
-        self.literal.clear();
+        self.out.write_all(literal)?;
         self.totals.delta += used as u64 + len;
         self.totals.literal += len;
         self.totals.literals += 1;

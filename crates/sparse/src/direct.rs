@@ -1,31 +1,20 @@
 //! Delta against the old file itself: no hashes, no collisions, one pass over both files.
 //!
-//! Equal offsets are compared; holes on both sides are not even read. Only when long stretches
-//! of the new file differ is the old file signed and searched for moved data.
+//! Equal offsets are compared; holes on both sides are not even read. Where long stretches of
+//! the new file differ, [`moved`] looks for them elsewhere in the old one.
 
 use crate::engine::ordered;
 use crate::error::Error;
 use crate::extent::{extents, pieces};
-use crate::matcher::Matcher;
-use crate::ops::{Op, Ops};
+use crate::moved::{self, Sums};
+use crate::ops::Ops;
 use crate::progress::Progress;
 use crate::reader::{Buffer, Input};
-use crate::rolling;
-use crate::sign;
-use crate::signature::{Format, Header, Signature, auto_block_len};
-use crate::strong::StrongKind;
-use crate::weak::WeakKind;
 use crate::zero::{is_zero, runs};
 use std::ops::Range;
 
 /// Bytes compared per piece of work.
 const PIECE: u64 = 1 << 20;
-
-/// Literal stretches of at least this many blocks are worth a search for moved data.
-const SEARCH_FROM: u64 = 32;
-
-/// Block length of that search at most: larger blocks would miss what moved in smaller ones.
-const MAX_SEARCH_BLOCK: u32 = 128 << 10;
 
 /// What a stretch of the new file is, seen against the old one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,7 +56,8 @@ pub(crate) fn search(
     jobs: usize,
     progress: &Progress,
 ) -> Result<Ops, Error> {
-    let (stretches, zeros) = compare(old, new, step, jobs, progress)?;
+    let mut sums = roll.then(|| Sums::new(old.len()));
+    let (stretches, zeros) = compare(old, new, step, sums.as_mut(), jobs, progress)?;
     let mut ops = Ops::default();
     let source = zeros.longest;
     let room = source.end - source.start;
@@ -87,11 +77,10 @@ pub(crate) fn search(
             }
         }
     }
-    let block = auto_block_len(Some(old.len())).min(MAX_SEARCH_BLOCK);
-    if roll && !old.is_empty() && ops.iter().any(|op| is_long(op, block)) {
-        ops = find_moved(old, new, &ops, block, jobs, progress)?;
+    match sums {
+        Some(sums) => moved::search(old, new, ops, sums, jobs, progress),
+        None => Ok(ops),
     }
-    Ok(ops)
 }
 
 /// Ranges of the new file, start and end, that differ from the old one at the same offset.
@@ -101,7 +90,7 @@ pub(crate) fn changed(
     step: u64,
     progress: &Progress,
 ) -> Result<Vec<(u64, u64)>, Error> {
-    let (stretches, _) = compare(old, new, step, crate::engine::cores(), progress)?;
+    let (stretches, _) = compare(old, new, step, None, crate::engine::cores(), progress)?;
     let mut at = 0;
     let mut found = Vec::new();
     for stretch in stretches {
@@ -114,14 +103,13 @@ pub(crate) fn changed(
     Ok(found)
 }
 
-fn is_long(op: &Op, block: u32) -> bool {
-    matches!(op, Op::Literal(_)) && op.len() >= SEARCH_FROM * u64::from(block)
-}
-
+/// Stretches of the new file, and the longest zeros of the old one. With `sums`, the sums of
+/// what is read of the old file are noted on the way, so that it need not be read again.
 fn compare(
     old: &Input,
     new: &Input,
     step: u64,
+    mut sums: Option<&mut Sums>,
     jobs: usize,
     progress: &Progress,
 ) -> Result<(Vec<Stretch>, ZeroSource), Error> {
@@ -131,6 +119,7 @@ fn compare(
     }
     let mut stretches = Vec::new();
     let piece = step * (PIECE / step).max(1);
+    let summer = sums.as_ref().map(|sums| sums.summer());
     progress.start("compare", new.len());
     ordered(
         jobs,
@@ -139,11 +128,16 @@ fn compare(
         |(old_buffer, new_buffer), part: Both| {
             let range = part.range;
             let len = range.end - range.start;
-            if part.old_hole && part.new_hole {
-                return Ok((vec![Stretch::Same(len)], Vec::new()));
-            }
             if part.new_hole {
-                return Ok((vec![Stretch::Zeros(len)], Vec::new()));
+                let stretch = if part.old_hole {
+                    Stretch::Same(len)
+                } else {
+                    Stretch::Zeros(len)
+                };
+                return Ok(Compared {
+                    stretches: vec![stretch],
+                    ..Compared::default()
+                });
             }
             let new_data = &*new.read(new_buffer, &range)?;
             // Past the end of the old file there is nothing to compare with.
@@ -153,24 +147,41 @@ fn compare(
             } else {
                 old.read(old_buffer, &common)?
             };
-            let found = classify(new_data, old_data, step);
-            let zeros = runs(old_data, range.start, step)
-                .filter(|run| run.zero)
-                .map(|run| range.start + run.range.start as u64..range.start + run.range.end as u64)
-                .collect();
-            Ok((found, zeros))
+            Ok(Compared {
+                stretches: classify(new_data, old_data, step),
+                old_zeros: runs(old_data, range.start, step)
+                    .filter(|run| run.zero)
+                    .map(|run| {
+                        range.start + run.range.start as u64..range.start + run.range.end as u64
+                    })
+                    .collect(),
+                old_sums: summer.map(|summer| summer.sums(range.start, old_data)),
+            })
         },
-        |(found, runs): (Vec<Stretch>, Vec<Range<u64>>)| {
-            for stretch in found {
+        |found: Compared| {
+            for stretch in found.stretches {
                 progress.add(push(&mut stretches, stretch));
             }
-            for run in runs {
+            for run in found.old_zeros {
                 zeros.add(run);
+            }
+            if let (Some(sums), Some((first, found))) = (&mut sums, found.old_sums) {
+                sums.note(first, &found);
             }
             Ok(())
         },
     )?;
     Ok((stretches, zeros))
+}
+
+/// What was found in one piece.
+#[derive(Debug, Default)]
+struct Compared {
+    stretches: Vec<Stretch>,
+    /// Zeros of the old file.
+    old_zeros: Vec<Range<u64>>,
+    /// Sums of the old file's blocks, from the block of this number on.
+    old_sums: Option<(usize, Vec<u32>)>,
 }
 
 /// Appends a stretch, merged with the one before if it is of the same kind; returns its bytes.
@@ -249,138 +260,6 @@ fn both<'a>(old: &'a Input, new: &'a Input, piece: u64) -> impl Iterator<Item = 
         }
         parts
     })
-}
-
-/// Searches the long new stretches for data of the old file that has moved.
-fn find_moved(
-    old: &Input,
-    new: &Input,
-    ops: &Ops,
-    block_len: u32,
-    jobs: usize,
-    progress: &Progress,
-) -> Result<Ops, Error> {
-    // Weak sums only: a match is confirmed by the old bytes themselves, which are at hand.
-    let header = Header {
-        format: Format {
-            weak: WeakKind::RabinKarp,
-            strong: StrongKind::Blake2b,
-        },
-        block_len,
-        strong_len: 0,
-    };
-    let weak = sign::weak_sums(old, header, jobs, progress)?;
-    let signature = Signature {
-        header,
-        weak,
-        strong: Vec::new(),
-    };
-    let matcher = Matcher::new(&signature);
-    let mut found = Ops::default();
-    for op in ops.iter() {
-        match op {
-            Op::Copy { at, len } => found.copy(*at, *len),
-            Op::Literal(range) if is_long(op, block_len) => {
-                let mut part = Ops::starting_at(range.start);
-                rolling::search_gap(&matcher, Some(old), new, range, &mut part, jobs, progress)?;
-                widen(old, new, range.start, &part, &mut found)?;
-            }
-            Op::Literal(range) => found.literal(range.end - range.start),
-        }
-    }
-    Ok(found)
-}
-
-/// Appends `part`, which begins at `start` of the new file, each copy made as long as the bytes
-/// around it stay equal in both files.
-fn widen(old: &Input, new: &Input, start: u64, part: &Ops, found: &mut Ops) -> Result<(), Error> {
-    let mut list: Vec<Op> = part.iter().cloned().collect();
-    let mut at = start;
-    for index in 0..list.len() {
-        let len = list[index].len();
-        if let Op::Literal(_) = list[index] {
-            let room = at..at + len;
-            // Bytes at the start of the literal that continue the copy before it.
-            let head = match index.checked_sub(1).map(|before| &list[before]) {
-                Some(Op::Copy { at: old_at, len }) => {
-                    equal_forwards(old, new, old_at + len, &room)?
-                }
-                _ => 0,
-            };
-            // Bytes at its end that lead up to the copy after it.
-            let rest = room.start + head..room.end;
-            let tail = match list.get(index + 1) {
-                Some(Op::Copy { at: old_at, .. }) => equal_backwards(old, new, *old_at, &rest)?,
-                _ => 0,
-            };
-            if head > 0
-                && let Some(Op::Copy { len, .. }) = list.get_mut(index.wrapping_sub(1))
-            {
-                *len += head;
-            }
-            if tail > 0
-                && let Some(Op::Copy { at, len }) = list.get_mut(index + 1)
-            {
-                *at -= tail;
-                *len += tail;
-            }
-            list[index] = Op::Literal(rest.start..rest.end - tail);
-            at += head + (rest.end - rest.start) - tail;
-        } else {
-            at += len;
-        }
-    }
-    for op in &list {
-        match op {
-            Op::Copy { at, len } => found.copy(*at, *len),
-            Op::Literal(range) => found.literal(range.end - range.start),
-        }
-    }
-    Ok(())
-}
-
-/// Bytes compared at once when a copy is made longer.
-const WIDEN: u64 = 64 << 10;
-
-fn equal_forwards(old: &Input, new: &Input, old_at: u64, room: &Range<u64>) -> Result<u64, Error> {
-    let (mut a, mut b) = (Buffer::new(), Buffer::new());
-    let limit = (room.end - room.start).min(old.len().saturating_sub(old_at));
-    let mut done = 0;
-    while done < limit {
-        let step = WIDEN.min(limit - done);
-        let old_data = &*old.read(&mut a, &(old_at + done..old_at + done + step))?;
-        let start = room.start + done;
-        let new_data = &*new.read(&mut b, &(start..start + step))?;
-        let equal = old_data
-            .iter()
-            .zip(new_data)
-            .take_while(|(a, b)| a == b)
-            .count() as u64;
-        done += equal;
-        if equal < step {
-            break;
-        }
-    }
-    Ok(done)
-}
-
-fn equal_backwards(old: &Input, new: &Input, old_at: u64, room: &Range<u64>) -> Result<u64, Error> {
-    let (mut a, mut b) = (Buffer::new(), Buffer::new());
-    let limit = (room.end - room.start).min(old_at);
-    let mut done = 0;
-    while done < limit {
-        let step = WIDEN.min(limit - done);
-        let old_data = &*old.read(&mut a, &(old_at - done - step..old_at - done))?;
-        let end = room.end - done;
-        let new_data = &*new.read(&mut b, &(end - step..end))?;
-        let pairs = old_data.iter().rev().zip(new_data.iter().rev());
-        let equal = pairs.take_while(|(a, b)| a == b).count() as u64;
-        done += equal;
-        if equal < step {
-            break;
-        }
-    }
-    Ok(done)
 }
 
 #[cfg(test)]

@@ -29,6 +29,7 @@
 //! [`compose`].
 
 mod app;
+mod assemble;
 pub mod attributes;
 pub mod bmap;
 pub mod chain;
@@ -51,6 +52,8 @@ mod matcher;
 mod md4;
 pub mod metadata;
 pub mod moment;
+mod moved;
+mod new_file;
 mod ops;
 mod output;
 pub mod patch;
@@ -59,6 +62,7 @@ pub mod reader;
 pub mod repo;
 pub mod restore;
 mod rolling;
+mod scan;
 pub mod sign;
 pub mod signature;
 pub mod size;

@@ -37,8 +37,8 @@ impl<'s> Matcher<'s> {
     pub(crate) fn new(signature: &'s Signature) -> Self {
         let count = signature.weak.len();
         let slots = (count * 2).next_power_of_two().max(16);
-        // 16 bits per block: one position in 16 passes the filter by chance.
-        let filter_bits = (count.max(64) * 16)
+        // 32 bits or more per block: one position in 32 or less passes the filter by chance.
+        let filter_bits = (count.max(64) * 32)
             .next_power_of_two()
             .ilog2()
             .clamp(10, 27);

@@ -108,8 +108,8 @@ pub(crate) fn apply(
     ordered(
         jobs(options.jobs, cores()),
         plan.map(|work| progress.check().and(work)),
-        || (Buffer::new(), Vec::new()),
-        |(buffer, assembled): &mut (Buffer, Vec<u8>), work| match work {
+        Buffer::new,
+        |buffer: &mut Buffer, work| match work {
             Work::Hole(range) => {
                 let copied = range.end - range.start;
                 Ok(Written {
@@ -120,36 +120,23 @@ pub(crate) fn apply(
                 })
             }
             Work::Bytes { at, parts, literal } => {
-                if let [Part::Copy(from)] = parts.as_slice() {
-                    // Most pieces are nothing but this; putting them together would copy twice.
-                    let data = old.read(buffer, from)?;
-                    let copied = data.len() as u64;
-                    let zeros = target.put(at, data)?;
-                    let range = at..at + copied;
-                    return Ok(Written {
-                        range,
-                        copied,
-                        hole: false,
-                        zeros,
-                    });
-                }
-                assembled.clear();
+                let len: usize = parts.iter().map(Part::len).sum();
+                let mut rest = buffer.space(len);
                 let mut copied = 0;
                 for part in &parts {
+                    let (place, after) = std::mem::take(&mut rest).split_at_mut(part.len());
+                    rest = after;
                     match part {
                         Part::Copy(range) => {
-                            assembled.extend_from_slice(old.read(buffer, range)?);
-                            copied += range.end - range.start;
+                            old.read_to(place, range.start)?;
+                            copied += place.len() as u64;
                         }
-                        Part::Literal(range) => {
-                            assembled.extend_from_slice(&literal[range.clone()]);
-                        }
+                        Part::Literal(range) => place.copy_from_slice(&literal[range.clone()]),
                     }
                 }
-                let zeros = target.put(at, assembled)?;
-                let range = at..at + assembled.len() as u64;
+                let zeros = target.put(at, buffer.space(len))?;
                 Ok(Written {
-                    range,
+                    range: at..at + len as u64,
                     copied,
                     hole: false,
                     zeros,
@@ -208,6 +195,16 @@ enum Part {
     Copy(Range<u64>),
     /// Bytes of the piece's literal data.
     Literal(Range<usize>),
+}
+
+impl Part {
+    /// Bytes; a piece is never longer than [`PIECE`].
+    fn len(&self) -> usize {
+        match self {
+            Self::Copy(range) => usize::try_from(range.end - range.start).unwrap_or(usize::MAX),
+            Self::Literal(range) => range.len(),
+        }
+    }
 }
 
 /// A finished piece.

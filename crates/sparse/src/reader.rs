@@ -5,10 +5,10 @@
 
 use crate::error::Error;
 use crate::extent::{Extent, extents};
-use rustix::fs::{FileType, OFlags, SeekFrom, Stat};
-use rustix::io::Errno;
+use rustix::fs::{Advice, FileType, OFlags, SeekFrom, Stat};
+use rustix::io::{Errno, ReadWriteFlags};
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, IoSliceMut, Read};
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
@@ -16,6 +16,11 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// Alignment of every direct read: enough for 512-byte and 4-KiB sectors alike.
 pub(crate) const ALIGN: usize = 4096;
+
+/// Length from which on it is worth asking whether an input is in the page cache.
+const WORTH_ASKING: u64 = 64 << 20;
+/// Places at which is asked.
+const SAMPLES: u64 = 32;
 
 /// What the command line calls a stream: standard input or output.
 pub(crate) const STREAM: &str = "-";
@@ -34,7 +39,7 @@ pub(crate) const STREAM: &str = "-";
 )]
 #[serde(rename_all = "lowercase")]
 pub enum Direct {
-    /// When the input is larger than a quarter of the memory.
+    /// When the input is larger than a quarter of the memory, or mostly not in the page cache.
     #[default]
     Auto,
     /// Always, where the file system allows it.
@@ -135,7 +140,9 @@ impl Input {
         let wanted = match choice {
             Direct::Yes => true,
             Direct::No => false,
-            Direct::Auto => self.len > total_memory() / 4,
+            Direct::Auto => {
+                self.len > total_memory() / 4 || (self.len >= WORTH_ASKING && self.is_cold())
+            }
         };
         if !wanted || self.kind == Kind::Stream || self.path.as_os_str() == STREAM {
             return;
@@ -148,6 +155,36 @@ impl Input {
             }
             Err(error) => tracing::debug!(%error, "no direct reads here"),
         }
+    }
+
+    /// Whether at most a quarter of the data is in the page cache. What cannot tell is not cold.
+    fn is_cold(&self) -> bool {
+        // A descriptor of its own: without readahead a question reads a page at most.
+        let Ok(file) = File::open(&self.path) else {
+            return false;
+        };
+        if rustix::fs::fadvise(&file, 0, None, Advice::Random).is_err() {
+            return false;
+        }
+        let (mut asked, mut cached) = (0, 0);
+        for sample in 0..SAMPLES {
+            let at = self.len / SAMPLES * sample;
+            let at = match rustix::fs::seek(&file, SeekFrom::Data(at)) {
+                Ok(data) => data,
+                Err(Errno::NXIO) => break,
+                Err(_) => at,
+            };
+            let mut byte = [0];
+            let place = &mut [IoSliceMut::new(&mut byte)];
+            match rustix::io::preadv2(&file, place, at, ReadWriteFlags::NOWAIT) {
+                Ok(_) => cached += 1,
+                Err(Errno::AGAIN) => {}
+                Err(_) => return false,
+            }
+            asked += 1;
+        }
+        tracing::debug!(asked, cached, "samples of the input in the page cache");
+        cached * 4 <= asked
     }
 
     /// Whether reads go past the page cache.
@@ -254,22 +291,25 @@ impl Input {
             }
         }
         let space = buffer.space(want);
-        match read_at(&self.file, space, range.start) {
-            Ok(got) if got == want => {}
-            Ok(got) => {
-                let offset = range.start + got as u64;
-                return Err(Error::Shrunk {
-                    path: self.path.clone(),
-                    offset,
-                });
-            }
-            Err(_) if self.keep_going => self.salvage(space, range.start)?,
+        self.read_to(space, range.start)?;
+        Ok(space)
+    }
+
+    /// Fills `space` with the bytes from `start` on, all of which must lie inside the input,
+    /// through the page cache.
+    pub(crate) fn read_to(&self, space: &mut [u8], start: u64) -> Result<(), Error> {
+        match read_at(&self.file, space, start) {
+            Ok(got) if got == space.len() => Ok(()),
+            Ok(got) => Err(Error::Shrunk {
+                path: self.path.clone(),
+                offset: start + got as u64,
+            }),
+            Err(_) if self.keep_going => self.salvage(space, start),
             Err(error) => {
-                let offset = self.first_bad(space, range.start);
-                return Err(Error::at("read", &self.path, offset)(error));
+                let offset = self.first_bad(space, start);
+                Err(Error::at("read", &self.path, offset)(error))
             }
         }
-        Ok(&mut buffer.space(want)[..])
     }
 
     /// Offset of the first page that cannot be read, for the error message.
@@ -419,6 +459,29 @@ mod tests {
         for len in [1, 4096, 1 << 20, 77] {
             let space = buffer.space(len);
             assert_eq!((space.len(), space.as_ptr().align_offset(ALIGN)), (len, 0));
+        }
+    }
+
+    #[test]
+    fn what_has_just_been_written_is_not_cold() {
+        let file = tempfile::NamedTempFile::new().expect("temporary file");
+        let data = vec![1; 1 << 20];
+        for _ in 0..WORTH_ASKING >> 20 {
+            file.as_file().write_all(&data).expect("write");
+        }
+        let mut input = Input::open(file.path()).expect("open");
+        assert!(!input.is_cold());
+        input.set_direct(Direct::Auto);
+        assert!(!input.is_direct());
+        // Where dropping the cache takes effect, most of it is cold.
+        file.as_file().sync_all().expect("flush");
+        rustix::fs::fadvise(file.as_file(), 0, None, Advice::DontNeed).expect("advise");
+        let mut byte = [0];
+        let place = &mut [IoSliceMut::new(&mut byte)];
+        let middle = WORTH_ASKING / 2 + 4096;
+        let dropped = rustix::io::preadv2(file.as_file(), place, middle, ReadWriteFlags::NOWAIT);
+        if dropped == Err(Errno::AGAIN) {
+            assert!(input.is_cold());
         }
     }
 

@@ -155,57 +155,6 @@ pub fn sign(
     Ok(report)
 }
 
-/// The weak sums alone of a file's blocks, for searches that confirm matches otherwise.
-pub(crate) fn weak_sums(
-    input: &Input,
-    header: Header,
-    jobs: usize,
-    progress: &Progress,
-) -> Result<Vec<u32>, Error> {
-    let weak = header.format.weak;
-    let block_len = header.block_len as usize;
-    let block = u64::from(header.block_len);
-    let len = input.len();
-    let zeros = vec![0; block_len];
-    let zero = weak.sum(&zeros);
-    let mut sums = Vec::new();
-    progress.start("sums", len);
-    let piece = block * (PIECE / block).max(1);
-    ordered(
-        jobs,
-        blocks(input.extents(0..len), block, piece, len)
-            .map(|extent| progress.check().map(|()| extent)),
-        Buffer::new,
-        |buffer, extent: Extent| {
-            let len = extent.range.end - extent.range.start;
-            if extent.hole {
-                return Ok((len, None));
-            }
-            let data = &*input.read(buffer, &extent.range)?;
-            let sums: Vec<u32> = data
-                .chunks(block_len)
-                .map(|block| weak.sum(block))
-                .collect();
-            Ok((len, Some(sums)))
-        },
-        |(len, found)| {
-            if let Some(found) = found {
-                sums.extend(found);
-            } else {
-                let whole = usize::try_from(len / block).unwrap_or(usize::MAX);
-                sums.extend(std::iter::repeat_n(zero, whole));
-                let tail = usize::try_from(len % block).unwrap_or(0);
-                if tail > 0 {
-                    sums.push(weak.sum(&zeros[..tail]));
-                }
-            }
-            progress.add(len);
-            Ok(())
-        },
-    )?;
-    Ok(sums)
-}
-
 /// Space that is used again from piece to piece.
 #[derive(Debug, Default)]
 struct Scratch {

@@ -58,6 +58,14 @@ pub(crate) fn is_read_only(device: &File) -> io::Result<bool> {
     Ok(answer != 0)
 }
 
+/// Starts to store what has been written to a file, and does not wait for it.
+pub(crate) fn begin_storing(file: &File) -> io::Result<()> {
+    // SAFETY: sync_file_range takes numbers only; 0 and 0 mean the whole file.
+    let result =
+        unsafe { libc::sync_file_range(file.as_raw_fd(), 0, 0, libc::SYNC_FILE_RANGE_WRITE) };
+    check(result).map(drop)
+}
+
 /// One extent as the file system keeps it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Mapped {

@@ -5,18 +5,18 @@ use crate::attributes::Attributes;
 use crate::device::{Device, TargetZero};
 use crate::error::Error;
 use crate::extent::extents;
+use crate::new_file::{NewFile, nameless};
 use crate::reader::{Input, Kind, STREAM, read_at};
 use crate::size::HoleSize;
+use crate::sys;
 use crate::zero;
-use rustix::fs::{AtFlags, CWD, FallocateFlags, FileType, Mode, OFlags};
-use rustix::io::Errno;
+use rustix::fs::{FallocateFlags, FileType};
 use std::fs::File;
 use std::io::{self, Write};
 use std::ops::Range;
-use std::os::fd::AsRawFd;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// How to treat the target.
 #[derive(Debug, Clone, Copy)]
@@ -50,6 +50,8 @@ pub struct Target {
     place: Place,
     written: AtomicU64,
     zeroed: AtomicU64,
+    /// Bytes written since the kernel was last told to begin storing them.
+    unstored: AtomicU64,
 }
 
 #[derive(Debug)]
@@ -63,6 +65,12 @@ enum Place {
 /// On a device, zeros shorter than this are written along with their surroundings: one longer
 /// write costs less than two writes and an ioctl.
 const SHORT_ZEROS: usize = 64 << 10;
+
+/// Bytes after which the kernel is told to begin storing what has been written. Everything is
+/// flushed in the end, and left to itself the kernel would not begin before that: reading and
+/// storing would follow each other instead of running side by side. Large enough for the file
+/// system to find long extents.
+const STORE_STEP: u64 = 64 << 20;
 
 impl Target {
     /// Prepares the output at `path` for `len` bytes (if known): a device is claimed and its
@@ -119,6 +127,7 @@ impl Target {
             place,
             written: AtomicU64::new(0),
             zeroed: AtomicU64::new(0),
+            unstored: AtomicU64::new(0),
         })
     }
 
@@ -131,6 +140,7 @@ impl Target {
             place: Place::Stream(file),
             written: AtomicU64::new(0),
             zeroed: AtomicU64::new(0),
+            unstored: AtomicU64::new(0),
         })
     }
 
@@ -221,7 +231,18 @@ impl Target {
         }
         let result = self.file().write_all_at(&data[part.clone()], at);
         result.map_err(Error::at("write", &self.path, at))?;
-        self.written.fetch_add(part.len() as u64, Ordering::Relaxed);
+        let len = part.len() as u64;
+        self.written.fetch_add(len, Ordering::Relaxed);
+        let unstored = self.unstored.fetch_add(len, Ordering::Relaxed) + len;
+        if unstored >= STORE_STEP && !matches!(self.place, Place::Stream(_)) {
+            self.unstored.store(0, Ordering::Relaxed);
+            match sys::begin_storing(self.file()) {
+                Err(error) if is_refusal(&error) => {
+                    tracing::debug!(%error, "the kernel stores when it likes");
+                }
+                other => other.map_err(Error::at("write", &self.path, at))?,
+            }
+        }
         Ok(())
     }
 
@@ -252,6 +273,14 @@ impl Target {
             );
         }
     }
+}
+
+/// Whether a call is not to be had here, as opposed to one that has failed.
+fn is_refusal(error: &io::Error) -> bool {
+    matches!(
+        error.raw_os_error(),
+        Some(libc::EINVAL | libc::ESPIPE | libc::ENOSYS | libc::EOPNOTSUPP)
+    )
 }
 
 /// Collects runs of zeros and holes in order, merges neighbours and hands them to the target.
@@ -346,107 +375,6 @@ fn refuse_inputs(path: &Path, found: &std::fs::Metadata, inputs: &[&Input]) -> R
     Ok(())
 }
 
-/// A file without a name yet, in the directory where it will appear.
-#[derive(Debug)]
-struct NewFile {
-    file: File,
-    /// Where it will appear, symbolic links followed.
-    destination: PathBuf,
-    /// Its name for now, on file systems that cannot hold nameless files.
-    temporary: Option<Temporary>,
-}
-
-/// A temporary name, removed unless it is renamed.
-#[derive(Debug)]
-struct Temporary(PathBuf);
-
-impl Drop for Temporary {
-    fn drop(&mut self) {
-        if let Err(error) = std::fs::remove_file(&self.0)
-            && error.kind() != io::ErrorKind::NotFound
-        {
-            tracing::warn!(path = %self.0.display(), %error, "temporary file left behind");
-        }
-    }
-}
-
-/// Directory a path lies in.
-fn parent(path: &Path) -> &Path {
-    match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    }
-}
-
-/// A name in `dir` that nobody else uses.
-fn temporary_name(dir: &Path) -> PathBuf {
-    static COUNT: AtomicU32 = AtomicU32::new(0);
-    let number = COUNT.fetch_add(1, Ordering::Relaxed);
-    dir.join(format!(".sparseimg-{}-{number}.tmp", std::process::id()))
-}
-
-/// A file in `dir` that vanishes with its descriptor, even after kill -9.
-fn nameless(dir: &Path) -> Result<File, Errno> {
-    let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
-    // Nobody can open it before it has a name; the mode is for those that get no other.
-    rustix::fs::open(dir, flags, Mode::from_raw_mode(0o666)).map(File::from)
-}
-
-impl NewFile {
-    fn beside(path: &Path) -> Result<Self, Error> {
-        // Follow a link, so that the file it names is replaced and not the link.
-        let destination = std::fs::canonicalize(path).unwrap_or_else(|_new| path.to_owned());
-        let dir = parent(&destination);
-        match nameless(dir) {
-            Ok(file) => Ok(Self {
-                file,
-                destination,
-                temporary: None,
-            }),
-            Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::INVAL) => Self::named(destination),
-            Err(error) => Err(Error::io("create a file in", dir)(error)),
-        }
-    }
-
-    /// With a temporary name, for file systems that cannot hold nameless files (FAT, NFS).
-    fn named(destination: PathBuf) -> Result<Self, Error> {
-        let name = temporary_name(parent(&destination));
-        let file = File::options()
-            .read(true)
-            .write(true)
-            .create_new(true)
-            .open(&name)
-            .map_err(Error::io("create", &name))?;
-        Ok(Self {
-            file,
-            destination,
-            temporary: Some(Temporary(name)),
-        })
-    }
-
-    fn publish(self, path: &Path, len: u64, attributes: &Attributes) -> Result<(), Error> {
-        self.file
-            .set_len(len)
-            .map_err(Error::io("set the length of", path))?;
-        attributes.apply(&self.file, path)?;
-        self.file.sync_all().map_err(Error::io("flush", path))?;
-        let dir = parent(&self.destination);
-        let temporary = if let Some(temporary) = self.temporary {
-            temporary
-        } else {
-            // linkat cannot replace a file, so it gets a temporary name and is then renamed.
-            let name = temporary_name(dir);
-            let proc = format!("/proc/self/fd/{}", self.file.as_raw_fd());
-            rustix::fs::linkat(CWD, proc, CWD, &name, AtFlags::SYMLINK_FOLLOW)
-                .map_err(Error::io("create", &name))?;
-            Temporary(name)
-        };
-        std::fs::rename(&temporary.0, &self.destination).map_err(Error::io("replace", path))?;
-        let synced = File::open(dir).and_then(|dir| dir.sync_all());
-        synced.map_err(Error::io("flush directory", dir))
-    }
-}
-
 /// Writes a finished file to standard output, zeros included.
 fn pour(file: &File, len: u64, path: &Path) -> Result<(), Error> {
     let mut out = io::stdout().lock();
@@ -498,22 +426,6 @@ mod tests {
         target.finish(3, &Attributes::default()).expect("finish");
         assert_eq!(std::fs::read(&path).expect("read"), b"new");
         assert_eq!(std::fs::read_dir(dir.path()).expect("list").count(), 1);
-    }
-
-    #[test]
-    fn file_systems_without_nameless_files_get_a_temporary_name() {
-        let dir = tempfile::tempdir().expect("directory");
-        let entries = || std::fs::read_dir(dir.path()).expect("list").count();
-        let path = dir.path().join("out");
-        drop(NewFile::named(path.clone()).expect("create"));
-        assert_eq!(entries(), 0, "nothing is left of a failure");
-        let new = NewFile::named(path.clone()).expect("create");
-        new.file.write_all_at(b"new", 0).expect("write");
-        assert!(!path.exists());
-        new.publish(&path, 3, &Attributes::default())
-            .expect("publish");
-        assert_eq!(std::fs::read(&path).expect("read"), b"new");
-        assert_eq!(entries(), 1);
     }
 
     #[test]

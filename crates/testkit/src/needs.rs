@@ -1,6 +1,7 @@
 //! What a test cannot do without. A test never skips itself: it fails and says what to install.
 
 use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus};
 
 /// The test needs to run as root.
 #[track_caller]
@@ -50,6 +51,39 @@ pub fn python_tool(name: &str) -> PathBuf {
         "this test needs {}: run `cargo xtask setup`",
         path.display()
     );
+    path
+}
+
+/// The test needs the binary `name` of the package `package` of this workspace; returns its
+/// path, beside that of the tests.
+///
+/// Cargo tells a test only the binaries of its own package, but with the whole workspace it
+/// builds the others as well. Where only some packages are tested, this builds what is missing.
+#[track_caller]
+pub fn workspace_binary(package: &str, name: &str) -> PathBuf {
+    // Test binaries lie in PROFILE/deps, the others in PROFILE.
+    let exe = std::env::current_exe().unwrap_or_default();
+    let profile = exe.ancestors().nth(2).unwrap_or(Path::new(""));
+    let path = profile.join(name);
+    if !path.is_file() {
+        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        let mut build = Command::new(cargo);
+        build
+            .args(["build", "--quiet", "--locked", "--package", package])
+            .args(["--bin", name])
+            // The directory of this crate lies in the workspace, wherever the test runs.
+            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .env("CARGO_TARGET_DIR", target_dir());
+        if profile.ends_with("release") {
+            build.arg("--release");
+        }
+        let built = build.status();
+        assert!(
+            built.as_ref().is_ok_and(ExitStatus::success) && path.is_file(),
+            "this test needs {}: run `cargo build --package {package}` ({built:?})",
+            path.display()
+        );
+    }
     path
 }
 

@@ -8,6 +8,7 @@ use jiff::civil::{Date, Weekday};
 use crate::config::AlertRules;
 use crate::ledger::{Ledger, LedgerError, WeekSpend};
 use crate::money::show;
+use crate::net::tls::Seen;
 
 /// Weeks that a week is compared with.
 const WEEKS: usize = 12;
@@ -91,6 +92,29 @@ pub fn update(
     }
     for (key, text) in unusual_weeks(&spends, rules.spend_deviations, today) {
         ledger.raise("spend", &key, &text, &now)?;
+    }
+    Ok(())
+}
+
+/// Notes who issued the certificates seen in a run, and raises an alert where that changed: a
+/// renewal under another authority, or somebody between us and the portal whom the machine trusts.
+pub fn issuers(
+    ledger: &mut Ledger,
+    hosts: &[String],
+    seen: &Seen,
+    now: &str,
+) -> Result<(), LedgerError> {
+    for host in hosts {
+        let Some(leaf) = seen.chain(host).into_iter().next() else {
+            continue;
+        };
+        if let Some(before) = ledger.note_issuer(host, &leaf.issuer, now)? {
+            let text = format!(
+                "the certificate of {host} is now issued by {}; before it was {before}",
+                leaf.issuer
+            );
+            ledger.raise("issuer", &format!("{host} {now}"), &text, now)?;
+        }
     }
     Ok(())
 }

@@ -326,6 +326,17 @@ pub enum ProfileAction {
         #[arg(value_name = "PROFILE")]
         name: Option<String>,
     },
+    /// Show in which lines a profile differs from the built-in one; exit 1 if it does
+    Diff {
+        /// Name, or path of a TOML file
+        #[arg(value_name = "PROFILE")]
+        name: String,
+        /// Compare with this one instead: a name, or the path of a TOML file
+        ///
+        /// Lines that only it has begin with `-`, those that only PROFILE has with `+`.
+        #[arg(long, value_name = "PROFILE")]
+        against: Option<String>,
+    },
     /// Walk through a recording with a profile: the proof of a repair
     Test {
         /// Name, or path of a TOML file
@@ -363,6 +374,26 @@ pub enum TapeAction {
         /// Made if it is missing.
         #[arg(long, value_name = "DIRECTORY")]
         into: PathBuf,
+    },
+    /// Take further values out of a recording, such as names and account numbers
+    ///
+    /// Passwords, cookies and tokens never get into a recording. What else should not leave the
+    /// house is taken out by this, in each form that encodings give it. What is packed, as in a
+    /// PDF, is not seen. Exit 1 if nothing was found.
+    Redact {
+        /// The recording
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// File with the values, one a line
+        ///
+        /// A value has at least four bytes.
+        #[arg(long, value_name = "FILE")]
+        values: PathBuf,
+        /// Where to write the result
+        ///
+        /// Mode 0600; may be the recording itself, which is then replaced whole.
+        #[arg(short, long, value_name = "FILE")]
+        output: PathBuf,
     },
 }
 

@@ -8,7 +8,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use jiff::civil::Date;
 
 use crate::check::{self, Finding, Listed, Outcome, Rules};
-use crate::csv250::{self, CsvError, InvoiceSum, canonical, columns::at};
+use crate::csv250::{self, CsvError, InvoiceSum, canonical, columns::at, row::decode};
 use crate::ledger::{Format, NewCharge};
 use crate::xml::{self, XmlError, XmlInvoice, XmlMap};
 
@@ -227,6 +227,26 @@ pub fn read(
     })
 }
 
+/// Documents of one invoice each, cut from one of several: the bytes of each part, and what they
+/// say by themselves.
+///
+/// `None` for a part whose rows alone do not say the same, as where the order of dates is only
+/// told by those of another invoice.
+#[must_use]
+pub fn apart(bytes: &[u8], parts: &[Part], map: &XmlMap) -> Vec<Option<(Vec<u8>, Read)>> {
+    let mut files = csv250::apart(bytes).unwrap_or_default();
+    parts
+        .iter()
+        .map(|part| {
+            let sum = part.csv.as_ref()?;
+            let own = files.remove(&(sum.recipient.clone(), sum.number.clone()))?;
+            let read = read(&own, Format::Csv, map, &sum.currency).ok()?;
+            let same = read.parts.len() == 1 && read.parts[0].canonical == part.canonical;
+            same.then_some((own, read))
+        })
+        .collect()
+}
+
 /// Unpacks a ZIP answer in memory; refused as a whole if anything about it is odd.
 pub fn unzip(bytes: &[u8]) -> Result<Vec<(String, Vec<u8>)>, DocumentError> {
     let refused = |reason: String| DocumentError::Zip(reason);
@@ -338,6 +358,8 @@ fn read_csv(bytes: &[u8]) -> Result<Vec<Part>, DocumentError> {
                 class: row.string(at::CLASS),
                 code: row.string(at::CODE),
                 description: row.string(at::DESCRIPTION),
+                currency: decode(row.currency(at::NET)).into_owned(),
+                exponent: row.exponent(at::NET),
                 net: row.amount(at::NET)?,
                 incentive: row.amount(at::INCENTIVE)?,
                 zone: row.string(at::ZONE),

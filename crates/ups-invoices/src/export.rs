@@ -27,13 +27,28 @@ pub enum Journal {
     Beancount,
 }
 
+/// A line of a transaction.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Posting {
+    account: String,
+    currency: String,
+    /// Digits after the currency's decimal sign.
+    exponent: u8,
+    minor: i64,
+}
+
+/// Takes up what UPS converted: no rate of it is on the invoice.
+const CONVERSIONS: &str = "Equity:Conversions:UPS";
+
 impl Entry {
-    /// Sums by bookkeeping account; with the payable, exactly the invoice amount, they are zero.
+    /// One posting per account and currency, the payable last, which is exactly the invoice
+    /// amount; in each currency they add up to zero.
     ///
-    /// What the charges do not explain is booked by name, so that the payable is what UPS asks.
-    fn postings(&self) -> BTreeMap<String, i64> {
-        let mut sums: BTreeMap<String, i64> = BTreeMap::new();
-        let mut explained = 0_i64;
+    /// What the charges do not explain is booked by name. On an invoice with charges in other
+    /// currencies that is not an error but a conversion, and every currency has its side of it.
+    fn postings(&self) -> Vec<Posting> {
+        let mut sums: BTreeMap<(String, String), (i64, u8)> = BTreeMap::new();
+        let mut explained: BTreeMap<&str, (i64, u8)> = BTreeMap::new();
         for charge in &self.charges {
             let account = if charge.class == "TAX" || charge.class == "GOV" {
                 format!("Expenses:Shipping:Tax:{}", name_part(&charge.description))
@@ -49,17 +64,49 @@ impl Entry {
                     name_part(&charge.service)
                 )
             };
-            let sum = sums.entry(account).or_default();
-            *sum = sum.saturating_add(charge.net);
-            explained = explained.saturating_add(charge.net);
+            for sum in [
+                sums.entry((account, charge.currency.clone())).or_default(),
+                explained.entry(&charge.currency).or_default(),
+            ] {
+                *sum = (sum.0.saturating_add(charge.net), charge.exponent);
+            }
         }
+        let own = self.invoice.currency.as_str();
         let amount = self.invoice.best_amount().unwrap_or_default();
-        if explained != amount {
-            let rest = amount.saturating_sub(explained);
-            sums.insert("Expenses:Shipping:Unexplained".to_owned(), rest);
+        let (in_own, _) = explained.remove(own).unwrap_or_default();
+        let rest = if explained.is_empty() {
+            "Expenses:Shipping:Unexplained"
+        } else {
+            CONVERSIONS
+        };
+        let mut converted = vec![(
+            rest,
+            own,
+            amount.saturating_sub(in_own),
+            self.invoice.exponent,
+        )];
+        for (currency, (minor, exponent)) in explained {
+            converted.push((CONVERSIONS, currency, minor.saturating_neg(), exponent));
         }
-        sums.retain(|_, minor| *minor != 0);
-        sums
+        for (account, currency, minor, exponent) in converted {
+            sums.insert((account.to_owned(), currency.to_owned()), (minor, exponent));
+        }
+        let payable = Posting {
+            account: self.payable(),
+            currency: own.to_owned(),
+            exponent: self.invoice.exponent,
+            minor: amount.saturating_neg(),
+        };
+        sums.into_iter()
+            .filter(|(_, (minor, _))| *minor != 0)
+            .map(|((account, currency), (minor, exponent))| Posting {
+                account,
+                currency,
+                exponent,
+                minor,
+            })
+            .chain([payable])
+            .collect()
     }
 
     fn payable(&self) -> String {
@@ -72,16 +119,33 @@ impl Entry {
 
 /// Writes one transaction an invoice.
 pub fn journal(out: &mut impl Write, form: Journal, entries: &[Entry]) -> io::Result<()> {
-    if form == Journal::Beancount {
-        let first = entries.iter().map(|entry| entry.invoice.date).min();
-        let mut accounts = BTreeSet::new();
-        for entry in entries {
-            accounts.extend(entry.postings().into_keys());
-            accounts.insert(entry.payable());
+    let first = entries.iter().map(|entry| entry.invoice.date).min();
+    let mut accounts = BTreeSet::new();
+    let mut currencies = BTreeMap::new();
+    for posting in entries.iter().flat_map(Entry::postings) {
+        currencies.insert(posting.currency, posting.exponent);
+        accounts.insert(posting.account);
+    }
+    match form {
+        // What is declared passes the strict checks, and a typing error elsewhere does not.
+        Journal::Ledger => {
+            for (currency, exponent) in currencies {
+                writeln!(out, "commodity {currency}")?;
+                // Without a fraction there is no sample that both programs read.
+                if exponent > 0 {
+                    let sample = show(10_i64.pow(u32::from(exponent) + 3), exponent);
+                    writeln!(out, "    format {sample} {currency}")?;
+                }
+            }
+            for account in accounts {
+                writeln!(out, "account {account}")?;
+            }
         }
-        for account in accounts {
-            if let Some(first) = first {
-                writeln!(out, "{first} open {account}")?;
+        Journal::Beancount => {
+            for account in accounts {
+                if let Some(first) = first {
+                    writeln!(out, "{first} open {account}")?;
+                }
             }
         }
     }
@@ -93,20 +157,18 @@ pub fn journal(out: &mut impl Write, form: Journal, entries: &[Entry]) -> io::Re
             Journal::Ledger => writeln!(out, "\n{date} * ({number}) UPS")?,
             Journal::Beancount => writeln!(out, "\n{date} * \"UPS\" \"Invoice {number}\"")?,
         }
-        let currency = &invoice.currency;
-        let mut line = |account: &str, minor: i64| {
-            let amount = show(minor, invoice.exponent);
-            writeln!(out, "    {account:<60}  {amount:>14} {currency}")
-        };
-        for (account, minor) in entry.postings() {
-            line(&account, minor)?;
+        for posting in entry.postings() {
+            let Posting {
+                account, currency, ..
+            } = &posting;
+            let amount = show(posting.minor, posting.exponent);
+            writeln!(out, "    {account:<60}  {amount:>14} {currency}")?;
         }
-        line(&entry.payable(), -invoice.best_amount().unwrap_or_default())?;
     }
     Ok(())
 }
 
-const COLUMNS: [&str; 19] = [
+const COLUMNS: [&str; 20] = [
     "invoice",
     "date",
     "account",
@@ -126,9 +188,10 @@ const COLUMNS: [&str; 19] = [
     "incentive",
     "due",
     "profile",
+    "net_currency",
 ];
 
-fn record(entry: &Entry, charge: &BookedCharge) -> [String; 19] {
+fn record(entry: &Entry, charge: &BookedCharge) -> [String; 20] {
     let invoice = &entry.invoice;
     let day = |day: Option<jiff::civil::Date>| day.map(|day| day.to_string()).unwrap_or_default();
     [
@@ -147,10 +210,11 @@ fn record(entry: &Entry, charge: &BookedCharge) -> [String; 19] {
         charge.zone.clone(),
         charge.weight.clone(),
         day(charge.shipped),
-        show(charge.net, invoice.exponent),
-        show(charge.incentive, invoice.exponent),
+        show(charge.net, charge.exponent),
+        show(charge.incentive, charge.exponent),
         day(invoice.due),
         invoice.profile.clone(),
+        charge.currency.clone(),
     ]
 }
 
@@ -198,7 +262,7 @@ const TABLES: &str = "create table invoice (number text not null, date date not 
 create table charge (invoice text not null, row integer not null, tracking text not null,
     category text not null, detail text not null, class text not null, code text not null,
     description text not null, service text not null, zone text not null, shipped date,
-    net numeric(18, 3) not null, incentive numeric(18, 3) not null);
+    net numeric(18, 3) not null, incentive numeric(18, 3) not null, currency char(3) not null);
 ";
 
 /// Writes a script for `psql`: tables, and their rows by COPY, in one transaction.
@@ -255,8 +319,9 @@ pub fn postgres(out: &mut impl Write, entries: &[Entry]) -> io::Result<()> {
                 text(&charge.service),
                 text(&charge.zone),
                 copied(&shipped),
-                show(charge.net, entry.invoice.exponent),
-                show(charge.incentive, entry.invoice.exponent),
+                show(charge.net, charge.exponent),
+                show(charge.incentive, charge.exponent),
+                text(&charge.currency),
             ];
             writeln!(out, "{}", fields.join("\t"))?;
         }
@@ -281,7 +346,7 @@ pub fn sqlite(path: &Path, entries: &[Entry]) -> rusqlite::Result<()> {
          exponent integer, amount_minor integer, due text, profile text);
          create table charge (invoice text, row integer, tracking text, category text, detail text,
          class text, code text, description text, service text, zone text, shipped text,
-         net_minor integer, incentive_minor integer);",
+         net_minor integer, incentive_minor integer, currency text, exponent integer);",
     )?;
     let transaction = connection.transaction()?;
     for Entry { invoice, charges } in entries {
@@ -299,7 +364,8 @@ pub fn sqlite(path: &Path, entries: &[Entry]) -> rusqlite::Result<()> {
             ],
         )?;
         let mut insert = transaction.prepare(
-            "insert into charge values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+            "insert into charge values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13,
+             ?14, ?15)",
         )?;
         for (row, charge) in charges.iter().enumerate() {
             insert.execute(params![
@@ -315,7 +381,9 @@ pub fn sqlite(path: &Path, entries: &[Entry]) -> rusqlite::Result<()> {
                 charge.zone,
                 charge.shipped.map(|day| day.to_string()),
                 charge.net,
-                charge.incentive
+                charge.incentive,
+                charge.currency,
+                charge.exponent
             ])?;
         }
     }

@@ -140,7 +140,14 @@ fn take_bytes(
         }
     };
     let read = document::read(bytes, format, intake.map, "USD").map_err(refused)?;
-    for part in &read.parts {
+    // One file an invoice: that is what fsck can compare one to one, and the rows of the others
+    // would be stored once for each of them.
+    let alone = if read.parts.len() > 1 {
+        document::apart(bytes, &read.parts, intake.map)
+    } else {
+        vec![None]
+    };
+    for (part, own) in read.parts.iter().zip(&alone) {
         let profile_of = |account: &str| {
             let mine = |number: &String| number.trim_start_matches('0') == account;
             let owner = settings
@@ -158,7 +165,10 @@ fn take_bytes(
                 key.profile.clone_from(&known.profile);
             }
         }
-        match intake.take(&key, &read, part, bytes, None, origin)? {
+        let (bytes, read) = own
+            .as_ref()
+            .map_or((bytes, &read), |(own, read)| (own.as_slice(), read));
+        match intake.take(&key, read, part, bytes, None, origin)? {
             Taken::Known => outcome.known += 1,
             Taken::Stored { path, failed, .. } => {
                 for finding in &failed {

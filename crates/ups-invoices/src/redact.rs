@@ -12,8 +12,8 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 /// What stands in a secret's place.
 pub const PLACEHOLDER: &str = "[redacted]";
 
-/// Shorter values would take harmless text out with them.
-const SHORTEST: usize = 4;
+/// Bytes of the shortest value that is taken out: harmless text would go with shorter ones.
+pub const SHORTEST: usize = 4;
 
 /// Knows secrets; clones share them.
 #[derive(Clone, Default)]
@@ -26,7 +26,7 @@ impl std::fmt::Debug for Redactor {
 }
 
 impl Redactor {
-    /// Learns a secret.
+    /// Learns a secret, unless it is shorter than [`SHORTEST`].
     pub fn learn(&self, secret: &str) {
         if secret.len() < SHORTEST || secret == PLACEHOLDER {
             return;

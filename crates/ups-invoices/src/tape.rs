@@ -7,6 +7,7 @@ use std::rc::Rc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use encoding_rs::WINDOWS_1252;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -77,7 +78,8 @@ impl Tape {
             reason,
         };
         let (_, first) = lines.next().ok_or_else(|| wrong(0, "empty".to_owned()))?;
-        let head: Head = serde_json::from_str(first).map_err(|e| wrong(0, e.to_string()))?;
+        let head: Head = serde_json::from_str(first)
+            .map_err(|error| wrong(0, format!("not the head of a recording: {error}")))?;
         if head.tape != 1 {
             return Err(wrong(0, format!("version {} is not known", head.tape)));
         }
@@ -105,6 +107,56 @@ impl Tape {
             text.push('\n');
         }
         text
+    }
+}
+
+impl Tape {
+    /// The recording with everything that `redactor` knows taken out, also out of bodies that are
+    /// no UTF-8. What is packed, as in a PDF, is not seen.
+    #[must_use]
+    pub fn redacted(&self, redactor: &Redactor) -> Self {
+        let mut tape = self.clone();
+        for exchange in &mut tape.exchanges {
+            exchange.url = redactor.clean(&exchange.url);
+            for (_, value) in &mut exchange.headers {
+                *value = redactor.clean(value);
+            }
+            if let Some(text) = &mut exchange.text {
+                *text = redactor.clean(text);
+            }
+            if let Some(bytes) = exchange
+                .base64
+                .as_ref()
+                .and_then(|b| STANDARD.decode(b).ok())
+            {
+                // Windows-1252 gives every byte a letter and takes each back.
+                let text = WINDOWS_1252.decode_without_bom_handling(&bytes).0;
+                let clean = redactor.clean(&text);
+                if clean != text {
+                    exchange.base64 = Some(STANDARD.encode(WINDOWS_1252.encode(&clean).0));
+                }
+            }
+        }
+        tape
+    }
+
+    /// How often something was taken out.
+    #[must_use]
+    pub fn placeholders(&self) -> usize {
+        let count = |text: &str| text.matches(PLACEHOLDER).count();
+        self.exchanges
+            .iter()
+            .map(|exchange| {
+                let headers: usize = exchange.headers.iter().map(|(_, v)| count(v)).sum();
+                let bytes = exchange
+                    .base64
+                    .as_ref()
+                    .and_then(|b| STANDARD.decode(b).ok());
+                let bytes = bytes.map_or(0, |bytes| count(&String::from_utf8_lossy(&bytes)));
+                let text = exchange.text.as_deref().map_or(0, count);
+                count(&exchange.url) + headers + text + bytes
+            })
+            .sum()
     }
 }
 

@@ -147,6 +147,16 @@ impl Authority {
     /// A revocation list, PEM, that has the good leaf on it or not.
     #[must_use]
     pub fn revocations(&self, revoked: bool) -> String {
+        self.list(revoked, 2090)
+    }
+
+    /// A revocation list that should have been followed by a newer one in 2025.
+    #[must_use]
+    pub fn stale_revocations(&self) -> String {
+        self.list(false, 2025)
+    }
+
+    fn list(&self, revoked: bool, next: i32) -> String {
         let entry = RevokedCertParams {
             serial_number: SerialNumber::from(if revoked { SERIAL } else { 1 }),
             revocation_time: date_time_ymd(2024, 1, 1),
@@ -155,7 +165,7 @@ impl Authority {
         };
         let params = CertificateRevocationListParams {
             this_update: date_time_ymd(2024, 1, 1),
-            next_update: date_time_ymd(2090, 1, 1),
+            next_update: date_time_ymd(next, 1, 1),
             crl_number: SerialNumber::from(1_u64),
             issuing_distribution_point: None,
             revoked_certs: vec![entry],

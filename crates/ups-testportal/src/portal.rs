@@ -18,6 +18,11 @@ use crate::variant::{Variant, pdf, xml};
 pub const USER: &str = "shipper";
 /// Their password: every character that some encoding changes.
 pub const PASSWORD: &str = "p@ss w\"o/rd%";
+/// What the page of [`Fault::Echo`] shows: [`PASSWORD`] raw, URL-encoded both ways, escaped for
+/// JSON and HTML, and in base64 at each alignment (behind three bytes, one and eight).
+pub const ECHO: &str = r#"<p>raw p@ss w"o/rd% form p%40ss+w%22o%2Frd%25 query p%40ss%20w%22o%2Frd%25
+html p@ss w&quot;o/rd% base64 YWJjcEBzcyB3Im8vcmQleHl6 dXBAc3MgdyJvL3JkJXh5eg== c2hpcHBlcjpwQHNzIHciby9yZCV4eXo=</p>
+<script>var typed = {"password": "p@ss w\"o/rd%"};</script>"#;
 /// Rows of a page.
 const PAGE: usize = 25;
 /// Rows of a search at most.
@@ -61,6 +66,16 @@ pub enum Fault {
     Challenge,
     /// The search form's field has another name and the table another id.
     Changed,
+    /// As `Changed`, and the page shows the password in every encoding that pages use.
+    Echo,
+    /// Downloads are a page that says nothing known.
+    OddPage,
+    /// The first charge of every XML is a cent off.
+    XmlCent,
+    /// The sign-in answers 503.
+    LoginBusy,
+    /// Downloads answer 503, always.
+    Down,
     /// The first download answers 429 with Retry-After 3.
     Busy,
 }
@@ -72,6 +87,7 @@ struct State {
     tokens: u64,
     valid_token: String,
     sessions: Vec<String>,
+    handed_out: Vec<String>,
     searches: BTreeMap<String, (Date, Date)>,
     codes_wanted: bool,
     busy: u64,
@@ -113,7 +129,11 @@ pub fn weekly(count: usize, last: Date, shipments: usize) -> Vec<Invoice> {
 impl Portal {
     /// Starts both hosts.
     pub fn start(invoices: Vec<Invoice>) -> io::Result<Self> {
-        let authority = Authority::new("Portal Test Authority");
+        Self::start_under(Authority::new("Portal Test Authority"), invoices)
+    }
+
+    /// Starts both hosts with certificates of `authority`.
+    pub fn start_under(authority: Authority, invoices: Vec<Invoice>) -> io::Result<Self> {
         let identity = authority.serve(Flaw::None);
         let state = Arc::<Mutex<State>>::default();
         let invoices = Arc::new(invoices);
@@ -222,6 +242,12 @@ impl Portal {
         new_session(&mut state)
     }
 
+    /// Every session cookie and page token handed out so far.
+    #[must_use]
+    pub fn handed_out(&self) -> Vec<String> {
+        self.state().handed_out.clone()
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -231,6 +257,7 @@ fn new_session(state: &mut State) -> String {
     state.tokens += 1;
     let session = format!("session-{:08x}", state.tokens.wrapping_mul(0x9e37_79b9));
     state.sessions.push(session.clone());
+    state.handed_out.push(session.clone());
     session
 }
 
@@ -238,6 +265,7 @@ fn new_session(state: &mut State) -> String {
 fn new_token(state: &mut State) -> String {
     state.tokens += 1;
     state.valid_token = format!("token-{:08x}", state.tokens.wrapping_mul(0x85eb_ca6b));
+    state.handed_out.push(state.valid_token.clone());
     state.valid_token.clone()
 }
 
@@ -276,6 +304,7 @@ fn www(request: &Request, state: &mut State, _invoices: &[Invoice]) -> Answer {
                 Fault::LoginDowngrade => {
                     return Answer::redirect(302, "http://apps.portal.test/ebilling/sso.do");
                 }
+                Fault::LoginBusy => return Answer::page("try again later").status(503),
                 Fault::Challenge => {
                     return Answer::page(
                         "<p>Enter the verification code we sent to your phone.</p>",
@@ -407,14 +436,14 @@ fn apps(request: &Request, state: &mut State, invoices: &[Invoice]) -> Answer {
 
 fn search_page(state: &mut State) -> Answer {
     let token = new_token(state);
-    let from = if state.fault == Fault::Changed {
-        "dateFrom"
-    } else {
-        "fromStatementDate"
+    let from = match state.fault {
+        Fault::Changed | Fault::Echo => "dateFrom",
+        _ => "fromStatementDate",
     };
+    let echo = if state.fault == Fault::Echo { ECHO } else { "" };
     // The form opens inside the table: parsers leave it empty, browsers do not.
     Answer::page(&format!(
-        "<table><form name=searchForm method=post action=/ebilling/invoice/search.do>
+        "{echo}<table><form name=searchForm method=post action=/ebilling/invoice/search.do>
          <input type=hidden name=struts.token value='{token}'>
          <tr><td><input name={from}></td><td><input name=toStatementDate></td>
          <td><select name=invStatus><option value=all selected>All<option value=open>Open</select>
@@ -521,6 +550,9 @@ fn download(number: &str, format: &str, state: &mut State, invoices: &[Invoice])
     let Some(invoice) = invoices.iter().find(|invoice| invoice.number == number) else {
         return Answer::new("application/json", "{\"error\":\"Invoice not found\"}");
     };
+    if state.fault == Fault::Down {
+        return Answer::page("down for maintenance").status(503);
+    }
     if state.fault == Fault::Busy && state.busy == 0 {
         state.busy = 1;
         return Answer::page("slow down")
@@ -536,7 +568,12 @@ fn download(number: &str, format: &str, state: &mut State, invoices: &[Invoice])
         copy.rows[0].sort_by_key(|(column, _)| *column);
         invoice = &copy;
     }
-    if state.fault == Fault::CsvCent && format == "csv" {
+    let cent = match state.fault {
+        Fault::CsvCent => "csv",
+        Fault::XmlCent => "xml",
+        _ => "",
+    };
+    if cent == format {
         copy = invoice.clone();
         for (column, value) in &mut copy.rows[0] {
             if *column == 52 {
@@ -564,6 +601,7 @@ fn download(number: &str, format: &str, state: &mut State, invoices: &[Invoice])
     );
     match state.fault {
         Fault::HtmlForFile => return login_page(state, ""),
+        Fault::OddPage => return Answer::page("<p>Your document is being prepared.</p>"),
         Fault::CutRow if format == "csv" => body.truncate(body.len() - 100),
         Fault::EntityBomb if format == "xml" => {
             body = b"<!DOCTYPE x [<!ENTITY a \"aaaaaaaaaa\"><!ENTITY b \"&a;&a;&a;\">]><x>&b;</x>"

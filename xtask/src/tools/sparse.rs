@@ -8,8 +8,8 @@ use nightshift_testkit::{LoopDevice, noise};
 use std::path::Path;
 use std::process::Command;
 
-#[path = "sparse_bench.rs"]
 mod bench;
+mod images;
 
 pub(super) const TOOL: Tool = Tool {
     binary: "sparseimg",

@@ -1,9 +1,13 @@
 //! Signatures, deltas and patches beside those of rdiff.
 
 use crate::support::{assert_equal, noise, reference, run, sparse_file, sparseimg};
-use nightshift_testkit::{Cmd, Sandbox, any, has, has_all};
+use nightshift_testkit::{Cmd, Sandbox, any, has, has_all, killed_by};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
+use rustix::process::Signal;
+use std::fs::File;
+use std::io::Write;
+use std::time::Duration;
 
 #[test]
 fn signatures_equal_those_of_rdiff_around_every_block_edge() {
@@ -268,6 +272,21 @@ fn an_image_that_became_zeros_needs_no_literal_zeros() {
 }
 
 #[test]
+fn a_new_file_much_longer_than_the_old_one_is_compared_as_far_as_that_goes() {
+    let sandbox = Sandbox::in_memory();
+    let new = noise(1, 5 << 20);
+    sandbox.file("new", &new);
+    for len in [0, 1, 100_000, 3 << 20] {
+        sandbox.file("old", &new[..len]);
+        run(&sandbox, "delta --basis old new delta").success();
+        let delta = sandbox.read("delta").len();
+        assert!(delta < new.len() - len + 100, "{len}: {delta}");
+        reference(&sandbox, "rdiff -f patch old delta out");
+        assert_equal(&sandbox.join("out"), &sandbox.join("new"));
+    }
+}
+
+#[test]
 fn damaged_deltas_leave_the_old_target_alone() {
     let sandbox = Sandbox::in_memory();
     sandbox.file("old", noise(1, 10_000));
@@ -280,9 +299,22 @@ fn damaged_deltas_leave_the_old_target_alone() {
         (b"\x60\x00", "reserved"),
         (b"\x41\x00\x00", "length zero"),
         (b"\x44\xff\xff\xff\xff\xff\xff\xff\xff", "over 2^63"),
+        // As long as they claim to be, these would take all memory.
+        (
+            b"\x44\x7f\xff\xff\xff\xff\xff\xff\xffabc",
+            "inside a literal",
+        ),
+        (
+            b"\x54\0\0\0\0\0\0\0\0\x7f\xff\xff\xff\xff\xff\xff\xff\0",
+            "copies",
+        ),
     ] {
         sandbox.file("delta", [&magic[..], body].concat());
-        run(&sandbox, "patch old delta out").assert(3, "", has_all(["delta", "offset", says]));
+        sparseimg(["patch", "old", "delta", "out"])
+            .cwd(sandbox.path())
+            .under(["sh", "-c", "ulimit -v 524288; exec \"$@\"", "-"])
+            .run()
+            .assert(3, "", has_all(["delta", "offset", says]));
         assert_eq!(sandbox.read("out"), b"before");
         assert_eq!(
             std::fs::read_dir(sandbox.path()).unwrap().count(),
@@ -310,6 +342,33 @@ fn a_delta_bomb_stops_at_the_limit() {
         has_all(["5242880", "hint: --max-output"]),
     );
     assert!(!sandbox.join("out").exists());
+}
+
+#[test]
+fn kill_minus_nine_in_the_middle_of_a_patch_leaves_the_old_target_and_no_debris() {
+    let sandbox = Sandbox::new();
+    sandbox.file("old", noise(1, 1 << 20));
+    sandbox.file("out", "before");
+    reference(&sandbox, "mkfifo delta");
+    let child = sparseimg(["patch", "old", "delta", "out"])
+        .cwd(sandbox.path())
+        .spawn();
+    let mut fifo = File::options()
+        .write(true)
+        .open(sandbox.join("delta"))
+        .unwrap();
+    fifo.write_all(&[0x72, 0x73, 0x02, 0x36]).unwrap();
+    // A pipe holds far less than these literals, so most of them have become output.
+    for seed in 0..10 {
+        fifo.write_all(&[0x43, 0x00, 0x10, 0x00, 0x00]).unwrap();
+        fifo.write_all(&noise(seed, 1 << 20)).unwrap();
+    }
+    child.signal(Signal::KILL);
+    child
+        .wait(Duration::from_secs(20))
+        .assert(killed_by(Signal::KILL), "", "");
+    assert_eq!(sandbox.read("out"), b"before");
+    assert_eq!(std::fs::read_dir(sandbox.path()).unwrap().count(), 3);
 }
 
 #[test]

@@ -11,6 +11,7 @@ mod corpus;
 mod dig;
 mod librsync;
 mod map;
+mod mounted;
 mod privileged;
 mod rdiff_backup;
 mod support;

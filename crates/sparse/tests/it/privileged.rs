@@ -174,6 +174,14 @@ fn unsuitable_devices_are_refused_before_the_first_write() {
     };
     copy(&small, &[]).assert(3, "", has("do not fit, the device has 1048576"));
     assert_begins(&small, &vec![0xff; 1 << 20]);
+    // A delta does not say how long its output is; it ends where the device ends.
+    sandbox.file("old", "");
+    run(&sandbox, "delta --basis old a delta").success();
+    let patch = sparseimg(["patch", "old", "delta"])
+        .arg(small.path())
+        .cwd(sandbox.path())
+        .run();
+    patch.assert(3, "", has_all(["1048576", "partly written"]));
 
     sandbox.file("backing", vec![0xff; 8 << 20]);
     let read_only = LoopDevice::options()
@@ -225,8 +233,25 @@ fn a_full_disk_leaves_the_old_target_and_no_debris() {
     }
     run(&sandbox, "copy --json a mnt/old").assert(3, has("\"kind\":\"no-space\""), any());
     sandbox.file("empty", "");
-    run(&sandbox, "delta --basis empty a mnt/delta").assert(3, "", has("No space"));
-    assert_eq!(std::fs::read_dir(sandbox.join("mnt")).unwrap().count(), 1);
+    run(&sandbox, "delta --basis empty a whole").success();
+    for line in [
+        "delta --basis empty a mnt/delta",
+        "patch empty whole mnt/old",
+        "-q sig -b 32 a mnt/sig",
+        "restore repo/a mnt/old",
+    ] {
+        if line.starts_with("restore") {
+            sandbox.dir("src");
+            std::fs::rename(sandbox.join("a"), sandbox.join("src/a")).unwrap();
+            crate::support::rdiff_backup(&sandbox, ["backup", "src", "repo"])
+                .run()
+                .assert(0, any(), any());
+        }
+        run(&sandbox, line).assert(3, "", has("No space"));
+        assert_eq!(sandbox.read("mnt/old"), b"old", "{line}");
+        let left = std::fs::read_dir(sandbox.join("mnt")).unwrap().count();
+        assert_eq!(left, 1, "{line}");
+    }
 }
 
 #[test]

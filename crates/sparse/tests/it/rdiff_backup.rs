@@ -2,6 +2,9 @@
 
 use crate::support::{date, noise, rdiff_backup, run, sparse_file, sparseimg};
 use nightshift_testkit::{Output, Sandbox, any, has, has_all};
+use sparse::progress::Progress;
+use sparse::restore::{Checksum, RestoreOptions, restore};
+use sparse::target::TargetOptions;
 use std::ffi::OsString;
 use std::fs;
 use std::io::Write;
@@ -200,11 +203,37 @@ fn every_file_at_every_time(history: &History) {
                     name.display()
                 );
                 fs::remove_file(sandbox.join("out")).unwrap();
+                stepwise(sandbox, name, &at, &expected);
             } else {
                 output.assert(3, "", has("at 2026-03-0"));
             }
         }
     }
+}
+
+/// The same once more as if memory for no segment were there: one diff after the other.
+#[track_caller]
+fn stepwise(sandbox: &Sandbox, name: &Path, at: &str, expected: &[u8]) {
+    let options = RestoreOptions {
+        jobs: 0,
+        at: Some(at.to_owned()),
+        verify: true,
+        max_segments: 0,
+        target: TargetOptions::default(),
+    };
+    let out = sandbox.join("stepwise");
+    let file = sandbox.join("repo").join(name);
+    let done = restore(&file, &out, &options, sandbox.path(), &Progress::silent()).unwrap();
+    // Nothing is applied to a file that was not a file between, and an empty one has no segments.
+    let needed = done.diffs > 0 && !expected.is_empty();
+    assert_eq!(done.stepwise, needed, "{} at {at}", name.display());
+    assert_ne!(done.checksum, Checksum::Wrong, "{} at {at}", name.display());
+    assert!(
+        fs::read(&out).unwrap() == expected,
+        "{} at {at}, step by step, differs",
+        name.display()
+    );
+    fs::remove_file(out).unwrap();
 }
 
 #[test]

@@ -13,7 +13,7 @@ const BLOCK: usize = 1 << 20;
 const LONGEST_ROW: usize = 4 << 20;
 
 /// What some programs put before UTF-8; no part of the first field.
-const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+pub(super) const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// Whole rows, and where they stand in the file.
 #[derive(Debug, Default)]

@@ -13,6 +13,7 @@ pub mod row;
 pub mod split;
 pub mod sum;
 
+use std::collections::HashMap;
 use std::io::Read;
 use std::sync::Mutex;
 
@@ -125,6 +126,39 @@ pub fn each_row(
         each_row_of(&block, &layout, usize::MAX, &mut visit)?;
     }
     Ok(layout)
+}
+
+/// Each invoice of a file as a file of its own, by recipient and number: its rows as they stand,
+/// below the header if there is one.
+pub fn apart(bytes: &[u8]) -> Result<HashMap<(String, String), Vec<u8>>, CsvError> {
+    let mut reader = BlockReader::new(bytes);
+    let (layout, _) = open(&mut reader)?;
+    let bytes = bytes.strip_prefix(block::BYTE_ORDER_MARK).unwrap_or(bytes);
+    let mut splitter = Splitter::new(bytes, layout.delimiter);
+    let mut fields = Vec::with_capacity(layout.width);
+    let mut header: &[u8] = b"";
+    let mut files: HashMap<(String, String), Vec<u8>> = HashMap::new();
+    loop {
+        let start = splitter.position();
+        let end = splitter
+            .row(&mut fields, usize::MAX)
+            .map_err(|quote| quote_error(quote, 1))?;
+        let Some(end) = end else { return Ok(files) };
+        let raw = &bytes[start..splitter.position()];
+        if layout.header.is_some() && layout::is_header(bytes, &fields) {
+            header = raw;
+            continue;
+        }
+        let row = Row::new(bytes, &fields, &layout, end.line + 1);
+        let key = (
+            row.string(columns::at::RECIPIENT),
+            row.string(columns::at::INVOICE_NUMBER),
+        );
+        files
+            .entry(key)
+            .or_insert_with(|| header.to_vec())
+            .extend_from_slice(raw);
+    }
 }
 
 /// Reads the first `columns_needed` columns of every row into one `T` per worker and merges those.

@@ -93,6 +93,12 @@ impl<'a> Splitter<'a> {
         splitter
     }
 
+    /// Where the next row begins.
+    #[must_use]
+    pub fn position(&self) -> usize {
+        self.start
+    }
+
     /// Reads the next row into `fields`; `None` at the end. Empty lines are passed over.
     ///
     /// After `limit` fields the rest of the row is skipped unread: totals need 53 of 250.

@@ -77,6 +77,10 @@ pub struct BookedCharge {
     pub weight: String,
     /// Transaction date.
     pub shipped: Option<Date>,
+    /// ISO 4217 code of its amounts.
+    pub currency: String,
+    /// Digits after its decimal sign.
+    pub exponent: u8,
     /// Minor units.
     pub net: i64,
     /// Minor units.
@@ -185,8 +189,11 @@ impl Ledger {
     pub fn booked_charges(&self, invoice: Option<i64>) -> Result<Vec<BookedCharge>, LedgerError> {
         let sql = "select b.invoice, c.category, c.detail, c.class, c.code, c.description,
                    c.service, c.tracking, c.zone, c.weight, c.shipped, c.net_minor,
-                   c.incentive_minor
+                   c.incentive_minor,
+                   case c.currency when '' then i.currency else c.currency end,
+                   case c.currency when '' then i.exponent else c.exponent end
                    from booked b join charge c on c.document = b.id
+                   join invoice i on i.id = b.invoice
                    where ?1 is null or b.invoice = ?1 order by b.invoice, c.row";
         self.rows(
             sql,
@@ -206,6 +213,8 @@ impl Ledger {
                     shipped: day(row, 10)?,
                     net: row.get(11)?,
                     incentive: row.get(12)?,
+                    currency: row.get(13)?,
+                    exponent: row.get(14)?,
                 })
             },
             "read charges",
@@ -228,17 +237,18 @@ impl Ledger {
     pub fn duplicates(&self) -> Result<Vec<Shipment>, LedgerError> {
         let sql = format!(
             "with positive as (
-                 select c.tracking, c.class, c.code, c.net_minor, count(distinct b.invoice) as times
+                 select c.tracking, c.class, c.code, c.net_minor, c.currency,
+                 count(distinct b.invoice) as times
                  from charge c join booked b on b.id = c.document
                  where c.tracking <> '' and c.class <> 'INF' and c.net_minor > 0
-                 group by c.tracking, c.class, c.code, c.net_minor having times > 1),
+                 group by c.tracking, c.class, c.code, c.net_minor, c.currency having times > 1),
              wrong as (
                  select * from positive p where not exists (
                      select 1 from charge n join booked nb on nb.id = n.document
                      where n.tracking = p.tracking and n.class = p.class and n.code = p.code
-                     and n.net_minor = -p.net_minor))
+                     and n.net_minor = -p.net_minor and n.currency = p.currency))
              {SHIPMENT} join wrong w on w.tracking = c.tracking and w.class = c.class
-                 and w.code = c.code and w.net_minor = c.net_minor
+                 and w.code = c.code and w.net_minor = c.net_minor and w.currency = c.currency
              order by c.tracking, c.class, c.code, i.date, i.number"
         );
         self.rows(&sql, [], shipment, "look for duplicates")
@@ -276,7 +286,9 @@ impl Ledger {
 }
 
 const SHIPMENT: &str = "select i.number, i.date, c.tracking, c.category, c.class, c.code,
-    c.description, c.net_minor, i.currency, i.exponent
+    c.description, c.net_minor,
+    case c.currency when '' then i.currency else c.currency end,
+    case c.currency when '' then i.exponent else c.exponent end
     from charge c join booked b on b.id = c.document join invoice i on i.id = b.invoice";
 
 fn shipment(row: &rusqlite::Row<'_>) -> rusqlite::Result<Shipment> {

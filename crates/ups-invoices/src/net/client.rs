@@ -79,6 +79,14 @@ impl Network {
     }
 }
 
+impl Network {
+    /// The certificates that hosts presented, also in runs to come.
+    #[must_use]
+    pub fn seen(&self) -> Seen {
+        self.seen.clone()
+    }
+}
+
 impl Transport for Network {
     fn send(&mut self, request: &Request) -> Result<Response, TransportError> {
         let method = match request.method {

@@ -2,7 +2,7 @@
 
 use nightshift_testkit::{any, has};
 use ups_testportal::http::{Answer, Server};
-use ups_testportal::portal::{Fault, PASSWORD};
+use ups_testportal::portal::{ECHO, Fault, PASSWORD};
 
 use crate::support::Setup;
 
@@ -13,6 +13,8 @@ fn spoiled_downloads_store_nothing() {
         (Fault::NoEnd, "csv", 3, "cut off"),
         (Fault::CutRow, "csv", 3, "cut off in the row"),
         (Fault::HtmlForFile, "csv", 13, "a person is needed"),
+        (Fault::OddPage, "csv", 12, "got a web page"),
+        (Fault::Down, "csv", 3, "status 503"),
         (Fault::ZipTraversal, "csv", 14, "points outside"),
         (Fault::ZipBomb, "csv", 14, "far more than it should"),
         (Fault::EntityBomb, "xml", 14, "document type declaration"),
@@ -30,6 +32,12 @@ fn spoiled_downloads_store_nothing() {
             .run()
             .assert(code, "", has(words));
         assert_eq!(setup.files(), [], "{fault:?}");
+        let evidence = matches!(fault, Fault::OddPage | Fault::ZipTraversal | Fault::ZipBomb);
+        assert_eq!(
+            setup.sandbox.join("state/evidence").exists(),
+            evidence,
+            "{fault:?}"
+        );
         setup.portal.set(Fault::None);
         setup.sandbox.file("config.toml", config);
         setup
@@ -62,7 +70,8 @@ fn the_password_goes_nowhere_else() {
         let trap = Server::start(None, |_| Answer::page("trap")).unwrap();
         let elsewhere = format!("www.elsewhere.test:443:{}", trap.address);
         setup
-            .classic(&["--resolve", &elsewhere, "fetch"])
+            // Signing in begins at www: apps is asked for nothing before it.
+            .classic(&["--resolve", &elsewhere, "login"])
             .run()
             .assert(code, "", has("refused"));
         assert_eq!(
@@ -78,10 +87,13 @@ fn the_password_goes_nowhere_else() {
             posted, once,
             "{fault:?}: to the portal's own form, and never again"
         );
-        let apps = setup
-            .portal
-            .count(|r| r.host.starts_with("apps") && !r.body.is_empty());
-        assert_eq!(apps, 0, "{fault:?}");
+        // The other host's own count: not a byte of a request, let alone the password.
+        let apps = &setup.portal.apps;
+        assert_eq!(
+            apps.bytes.load(std::sync::atomic::Ordering::SeqCst),
+            0,
+            "{fault:?}"
+        );
     }
 }
 
@@ -99,6 +111,17 @@ fn a_wrong_password_is_posted_once() {
         .run()
         .assert(10, "", has("refused the sign-in"));
     assert_eq!(setup.portal.logins(), 2);
+}
+
+#[test]
+fn a_sign_in_is_not_posted_again_when_the_portal_is_busy() {
+    let setup = Setup::new(1);
+    setup.portal.set(Fault::LoginBusy);
+    setup
+        .classic(&["fetch"])
+        .run()
+        .assert(3, "", has("status 503"));
+    assert_eq!(setup.portal.logins(), 1);
 }
 
 #[test]
@@ -200,12 +223,31 @@ fn a_cent_is_found_wherever_it_is_off() {
         .classic(&["check", "--tolerance", "0.10"])
         .run()
         .assert(0, has("passed"), "");
+
+    let setup = Setup::new(2);
+    setup.portal.set(Fault::XmlCent);
+    setup
+        .classic(&["fetch"])
+        .run()
+        .assert(14, "", has("check sum failed: XML net sum"))
+        .assert(14, "", has("check cross failed: amount: CSV net sum"));
 }
 
 #[test]
 fn no_secret_is_in_anything_that_is_written() {
+    const FORMS: [&str; 8] = [
+        PASSWORD,
+        "p%40ss+w%22o%2Frd%25",
+        "p%40ss%20w%22o%2Frd%25",
+        "p@ss w\\\"o/rd%",
+        "p@ss w&quot;o/rd%",
+        // In base64, what of the password does not depend on its neighbours, by alignment.
+        "cEBzcyB3Im8vcmQl",
+        "BAc3MgdyJvL3JkJ",
+        "wQHNzIHciby9yZC",
+    ];
     let setup = Setup::new(1);
-    setup.portal.set(Fault::Changed);
+    setup.portal.set(Fault::Echo);
     let output = setup
         .classic(&["-vvv", "fetch"])
         .run()
@@ -215,18 +257,23 @@ fn no_secret_is_in_anything_that_is_written() {
         texts.extend(crate::support::files_in(directory.unwrap().path()));
     }
     assert!(texts.len() >= 4);
-    for (name, bytes) in texts {
-        let text = String::from_utf8_lossy(&bytes).into_owned();
-        for secret in [
-            PASSWORD,
-            "p%40ss",
-            "cEBzcyB3Im8vcmQl",
-            "p@ss w\\\"o/rd%",
-            "p@ss w&quot;o/rd%",
-            "session-",
-            "token-",
-        ] {
+    let tokens = setup.portal.handed_out();
+    assert!(tokens.len() >= 3, "sessions and tokens: {tokens:?}");
+    for (name, bytes) in &texts {
+        let text = String::from_utf8_lossy(bytes);
+        for secret in FORMS
+            .iter()
+            .copied()
+            .chain(tokens.iter().map(String::as_str))
+        {
             assert!(!text.contains(secret), "{secret} in {name}: {text}");
         }
+    }
+    // The page did show every form: each stands there as a placeholder now.
+    let (_, page) = texts.iter().find(|(name, _)| name == "page.html").unwrap();
+    let page = String::from_utf8_lossy(page);
+    assert!(page.matches("[redacted]").count() >= FORMS.len(), "{page}");
+    for form in FORMS {
+        assert!(ECHO.contains(form), "the page never showed {form}");
     }
 }

@@ -1,21 +1,23 @@
 //! The main job: sign in, list, download, prove, store; and again.
 
 use nightshift_testkit::{any, has};
-use ups_testportal::portal::Fault;
+use ups_testportal::certificates::Authority;
+use ups_testportal::portal::{Fault, Portal};
 
 use crate::support::{Setup, files_in};
 
 #[test]
-fn fifty_six_invoices_in_three_formats_and_a_second_run_of_one_list() {
-    let setup = Setup::new(56);
-    setup.classic(&["fetch"]).run().assert(0, "", "");
+fn sixty_invoices_in_three_formats_and_a_second_run_of_one_list() {
+    let setup = Setup::new(60);
+    // Sixty weeks are more than the 400 days that a fetch looks back by itself.
+    let since = setup.portal.invoices[0].date.to_string();
+    let fetch = ["fetch", "--since", &since];
+    setup.classic(&fetch).run().assert(0, "", "");
     assert_eq!(setup.files(), setup.expected());
-    assert_eq!(
-        (setup.portal.logins(), setup.portal.downloads()),
-        (1, 56 * 3)
-    );
+    assert_eq!(setup.files().len(), 180);
+    assert_eq!((setup.portal.logins(), setup.portal.downloads()), (1, 180));
     setup.portal.forget();
-    setup.classic(&["fetch"]).run().assert(0, "", "");
+    setup.classic(&fetch).run().assert(0, "", "");
     assert_eq!(
         (
             setup.portal.lists(),
@@ -237,6 +239,36 @@ fn damaged_files_are_fetched_again_with_an_alert() {
         .assert(1, has("damaged"), "");
     let private = files_in(setup.sandbox.join("state/sessions"));
     assert_eq!(private.len(), 1);
+}
+
+#[test]
+fn another_issuer_of_the_certificate_is_alerted_once() {
+    let setup = Setup::new(1);
+    let fetch = ["fetch", "--formats", "pdf"];
+    setup.classic(&fetch).run().assert(0, "", "");
+    setup.classic(&["alerts"]).run().assert(0, "", "");
+    let invoices = setup.portal.invoices.to_vec();
+    let other = Portal::start_under(Authority::new("Another Authority"), invoices).unwrap();
+    let both = setup.portal.authority.pem() + &other.authority.pem();
+    setup.sandbox.file("ca.pem", both);
+    let setup = Setup {
+        portal: other,
+        ..setup
+    };
+    setup.classic(&fetch).run().assert(0, "", "");
+    let alerts = setup.classic(&["alerts"]).run().assert(
+        1,
+        has("www.portal.test is now issued by CN=Another Authority; before it was CN=Portal Test Authority"),
+        "",
+    );
+    assert_eq!(
+        alerts.stdout_text().matches("issuer ").count(),
+        2,
+        "one a host"
+    );
+    setup.classic(&fetch).run().assert(0, "", "");
+    let again = setup.classic(&["alerts"]).run().assert(1, any(), "");
+    assert_eq!(again.stdout_text(), alerts.stdout_text());
 }
 
 #[test]

@@ -79,17 +79,93 @@ fn files_of_every_format_are_taken_in_once() {
 }
 
 #[test]
+fn the_same_invoice_in_every_variant_is_one_document() {
+    let sandbox = sandbox();
+    let one = invoice(1);
+    let plain = Variant::default();
+    let european = Variant {
+        delimiter: ';',
+        european: true,
+        ..Variant::default()
+    };
+    let mut variants = Vec::new();
+    for base in [&plain, &european] {
+        for header in [Header::None, Header::Of244, Header::Of(250), Header::Of251] {
+            for newline in ["\n", "\r\n"] {
+                for cp1252 in [false, true] {
+                    variants.push(Variant {
+                        header,
+                        newline,
+                        cp1252,
+                        mark: !cp1252,
+                        ..base.clone()
+                    });
+                }
+            }
+        }
+    }
+    variants.push(Variant {
+        columns: 176,
+        ..plain
+    });
+    variants.push(Variant {
+        spreadsheet_dates: true,
+        ..plain
+    });
+    for (index, variant) in variants.iter().enumerate() {
+        let name = format!("variants/{index:02}.csv");
+        sandbox.file(name, variant.csv(&one));
+    }
+    let output = bin(&sandbox)
+        .args(["--json", "ingest"])
+        .arg(sandbox.join("variants"))
+        .run()
+        .assert(0, any(), "");
+    let outcome: serde_json::Value = serde_json::from_str(&output.stdout_text()).unwrap();
+    assert_eq!(outcome["stored"].as_array().unwrap().len(), 1, "{outcome}");
+    assert_eq!(outcome["known"], variants.len() - 1);
+    assert_eq!(files_in(sandbox.join("archive")).len(), 1);
+    let alerts = bin(&sandbox).arg("alerts").run();
+    assert!(!alerts.stdout_text().contains("restated"), "{alerts}");
+}
+
+#[test]
 fn one_file_may_hold_several_invoices() {
     let sandbox = sandbox();
     let (one, two) = (invoice(1), invoice(2));
-    let file = sandbox.file("merged.csv", Variant::default().csv_of(&[&one, &two]));
-    bin(&sandbox)
-        .arg("ingest")
-        .arg(&file)
-        .run()
-        .assert(0, has(&two.number), "");
+    let variant = Variant {
+        header: Header::Of(250),
+        mark: true,
+        ..Variant::default()
+    };
+    let file = sandbox.file("merged.csv", variant.csv_of(&[&one, &two]));
+    let ingest = || bin(&sandbox).arg("ingest").arg(&file);
+    ingest().run().assert(0, has(&two.number), "");
     let listed = bin(&sandbox).arg("list").run().success().stdout_text();
     assert_eq!(listed.lines().count(), 2, "{listed}");
+    // Each is a file of its own, as if it had come alone.
+    let alone = Variant {
+        mark: false,
+        ..variant
+    };
+    let wanted = [&one, &two].map(|invoice| {
+        let name = format!("{}_{}.csv", invoice.date, invoice.number);
+        (name, alone.csv(invoice))
+    });
+    assert_eq!(files_in(sandbox.join("archive")), wanted);
+    ingest().run().assert(0, "", "");
+    bin(&sandbox).arg("fsck").run().assert(0, "", "");
+    // Without the ledger the files alone tell everything again.
+    std::fs::remove_dir_all(sandbox.join("state")).unwrap();
+    bin(&sandbox)
+        .args(["fsck", "--repair"])
+        .run()
+        .assert(1, has("taken in as"), "");
+    bin(&sandbox)
+        .args(["check", "--all"])
+        .run()
+        .assert(0, has(&two.number), "");
+    assert_eq!(files_in(sandbox.join("archive")), wanted);
 }
 
 #[test]

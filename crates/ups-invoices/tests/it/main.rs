@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a set-up that fails fails the test")]
 
 mod books;
+mod corpus;
 mod faults;
 mod fetch;
 mod files;

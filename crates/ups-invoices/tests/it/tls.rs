@@ -1,11 +1,14 @@
 //! The refusal table: real servers, real certificates; what is refused was sent nothing.
 
+use std::fs::File;
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
-use nightshift_testkit::{Cmd, Sandbox, any, has, needs};
+use nightshift_testkit::{Cmd, Sandbox, Signal, any, has, needs};
 use ups_testportal::certificates::{Authority, Flaw, Identity, self_signed};
 use ups_testportal::http::{Answer, Server};
 
@@ -172,6 +175,12 @@ fn revocation_needs_a_list_and_then_fails_closed() {
         &authority,
         &list("good.pem", authority.revocations(false)),
     );
+    refused(
+        &identity,
+        &authority,
+        &list("stale.pem", authority.stale_revocations()),
+        "CRL",
+    );
     let other = Authority::new("B");
     refused(
         &identity,
@@ -217,21 +226,34 @@ fn plain_http_behind_the_port_is_refused() {
         socket
             .write_all(b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\n\r\n")
             .unwrap();
-        // Until the client has gone: an early end could reset the answer away.
-        let _ = socket.read_to_end(&mut Vec::new());
+        // Until the client has gone: an early end could reset the answer away, which is why the
+        // client may also end by a reset. What counts is what came before.
+        let mut received = Vec::new();
+        let _ = socket.read_to_end(&mut received);
+        received
     });
     let authority = Authority::new("A");
     let sandbox = sandbox(&authority, "");
     fetch(&sandbox, &address)
         .run()
         .assert(11, "", has("does not speak TLS"));
-    server.join().unwrap();
+    let received = server.join().unwrap();
+    assert_eq!(received.first(), Some(&0x16), "a TLS handshake record");
+    assert!(
+        memchr::memmem::find(&received, b"HTTP/1.1").is_none(),
+        "a request went out in the clear"
+    );
 }
 
-/// An OpenSSL server, ended by its id.
-struct OpenSsl(Child, String);
+/// An OpenSSL server that writes the application bytes it receives to a file; ended by its id.
+struct OpenSsl {
+    child: Child,
+    address: String,
+    received: PathBuf,
+}
 
 impl OpenSsl {
+    /// With `-www` among the options it answers requests with a page instead of showing them.
     fn start(sandbox: &Sandbox, identity: &Identity, options: &[&str]) -> Self {
         let openssl = needs::command("openssl", "openssl");
         let (chain, key) = (
@@ -244,31 +266,39 @@ impl OpenSsl {
             .unwrap()
             .port();
         let address = format!("127.0.0.1:{port}");
+        let received = sandbox.file("received", "");
         let child = Command::new(openssl)
-            .args(["s_server", "-www", "-quiet", "-accept", &address, "-cert"])
+            .args(["s_server", "-quiet", "-accept", &address, "-cert"])
             .arg(chain)
             .arg("-key")
             .arg(key)
             .args(options)
+            // Open to the end: it stops serving when its input ends.
             .stdin(Stdio::piped())
-            .stdout(Stdio::null())
+            .stdout(File::create(&received).unwrap())
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        nightshift_testkit::wait_for("s_server", std::time::Duration::from_secs(20), || {
-            std::net::TcpStream::connect(&address).is_ok()
+        let server = Self {
+            child,
+            address,
+            received,
+        };
+        nightshift_testkit::wait_for("s_server", Duration::from_secs(20), || {
+            std::net::TcpStream::connect(&server.address).is_ok()
         });
-        Self(child, address)
+        server
+    }
+
+    fn received(&self) -> Vec<u8> {
+        std::fs::read(&self.received).unwrap()
     }
 }
 
 impl Drop for OpenSsl {
     fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-        if let Some(mut rest) = self.0.stdout.take() {
-            let _ = rest.read_to_end(&mut Vec::new());
-        }
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 
@@ -276,27 +306,69 @@ impl Drop for OpenSsl {
 fn old_protocols_and_ciphers_are_refused() {
     let authority = Authority::new("A");
     let identity = authority.serve(Flaw::None);
-    for (options, words) in [
+    let old_cbc = "ECDHE-ECDSA-AES128-SHA:@SECLEVEL=0";
+    for (options, more, words) in [
         (
             &["-tls1", "-cipher", "ALL:@SECLEVEL=0"][..],
+            "",
             "ProtocolVersion",
         ),
         (
             &["-tls1_1", "-cipher", "ALL:@SECLEVEL=0"],
+            "",
             "ProtocolVersion",
         ),
-        (
-            &["-tls1_2", "-cipher", "ECDHE-ECDSA-AES128-SHA:@SECLEVEL=0"],
-            "HandshakeFailure",
-        ),
+        (&["-tls1_2", "-cipher", old_cbc], "", "HandshakeFailure"),
+        (&["-tls1_2"], "min_version = \"1.3\"\n", "ProtocolVersion"),
     ] {
-        let sandbox = sandbox(&authority, "");
+        let sandbox = sandbox(&authority, more);
         let server = OpenSsl::start(&sandbox, &identity, options);
-        fetch(&sandbox, &server.1).run().assert(11, "", has(words));
+        fetch(&sandbox, &server.address)
+            .run()
+            .assert(11, "", has(words));
+        assert_eq!(server.received(), b"", "application bytes after {words}");
     }
+}
+
+#[test]
+fn tls_1_2_is_accepted_and_the_count_of_bytes_can_be_believed() {
+    let authority = Authority::new("A");
+    let identity = authority.serve(Flaw::None);
     let sandbox = sandbox(&authority, "");
-    let server = OpenSsl::start(&sandbox, &identity, &["-tls1_2"]);
-    fetch(&sandbox, &server.1)
+    let server = OpenSsl::start(&sandbox, &identity, &["-tls1_2", "-www"]);
+    fetch(&sandbox, &server.address)
         .run()
         .assert(12, any(), has("page changed"));
+    drop(server);
+    // The same server as in the refusals, with nothing to refuse: here the bytes do arrive.
+    let server = OpenSsl::start(&sandbox, &identity, &["-tls1_2"]);
+    let running = fetch(&sandbox, &server.address).spawn();
+    nightshift_testkit::wait_for("a request", Duration::from_secs(20), || {
+        server.received().starts_with(b"GET /ebilling/")
+    });
+    running.signal(Signal::KILL);
+    running.wait(Duration::from_secs(20));
+}
+
+#[test]
+fn addresses_that_are_not_https_are_refused_before_a_connection() {
+    let authority = Authority::new("A");
+    let sandbox = sandbox(&authority, "");
+    let trap = Server::start(None, |_| Answer::page("trap")).unwrap();
+    let profile = String::from_utf8(sandbox.read("profiles/portal-classic.toml")).unwrap();
+    let plain = profile.replace(
+        "goto = \"https://www.portal.test",
+        "goto = \"http://www.portal.test",
+    );
+    assert_ne!(plain, profile);
+    sandbox.file("profiles/portal-classic.toml", plain);
+    fetch(&sandbox, &trap.address.to_string())
+        .run()
+        .assert(2, "", has("not https"));
+    bin(&sandbox)
+        .args(["doctor-tls", "http://www.portal.test/", "--resolve"])
+        .arg(format!("www.portal.test:80:{}", trap.address))
+        .run()
+        .assert(2, "", has("only https has certificates"));
+    assert_eq!(trap.connections.load(Ordering::SeqCst), 0);
 }

@@ -313,24 +313,25 @@ complete -c ups-invoices -n "__fish_ups_invoices_using_subcommand fsck" -s n -l 
 complete -c ups-invoices -n "__fish_ups_invoices_using_subcommand fsck" -l json -d 'Print JSON, one object or array, instead of text'
 complete -c ups-invoices -n "__fish_ups_invoices_using_subcommand fsck" -l offline -d 'Refuse to open any connection'
 complete -c ups-invoices -n "__fish_ups_invoices_using_subcommand fsck" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c ups-invoices -n "__fish_ups_invoices_using_subcommand profile; and not __fish_seen_subcommand_from lint show test help" -l config -d 'Read this configuration file instead of the one in /etc/nightshift' -r -F
-complete -c ups-invoices -n "__fish_ups_invoices_using_subcommand profile; and not __fish_seen_subcommand_from lint show test help" -l color -d 'When to colour messages' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+complete -c ups-invoices -n "__fish_ups_invoices_using_subcommand profile; and not __fish_seen_subcommand_from lint show diff test help" -l config -d 'Read this configuration file instead of the one in /etc/nightshift' -r -F
+complete -c ups-invoices -n "__fish_ups_invoices_using_subcommand profile; and not __fish_seen_subcommand_from lint show diff test help" -l color -d 'When to colour messages' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
 always\t'Always'
 never\t'Never'"
-complete -c ups-invoices -n "__fish_ups_invoices_using_subcommand profile; and not __fish_seen_subcommand_from lint show test help" -l account -d 'Work for this account only' -r
-complete -c ups-invoices -n "__fish_ups_invoices_using_subcommand profile; and not __fish_seen_subcommand_from lint show test help" -l profile -d 'Use this profile instead of the account\'s' -r
-complete -c ups-invoices -n "__fish_ups_invoices_using_subcommand profile; and not __fish_seen_subcommand_from lint show test help" -l resolve -d 'Connect to another address for a host: HOST:PORT:ADDR' -r
-complete -c ups-invoices -n "__fish_ups_invoices_using_subcommand profile; and not __fish_seen_subcommand_from lint show test help" -s v -l verbose -d 'Say more: -v state changes, -vv decisions, -vvv every call'
-complete -c ups-invoices -n "__fish_ups_invoices_using_subcommand profile; and not __fish_seen_subcommand_from lint show test help" -s q -l quiet -d 'Print errors only'
-complete -c ups-invoices -n "__fish_ups_invoices_using_subcommand profile; and not __fish_seen_subcommand_from lint show test help" -l show-config -d 'Print each effective setting with where it came from, and exit'
-complete -c ups-invoices -n "__fish_ups_invoices_using_subcommand profile; and not __fish_seen_subcommand_from lint show test help" -s n -l dry-run -d 'Say what would be stored, and store nothing'
-complete -c ups-invoices -n "__fish_ups_invoices_using_subcommand profile; and not __fish_seen_subcommand_from lint show test help" -l json -d 'Print JSON, one object or array, instead of text'
-complete -c ups-invoices -n "__fish_ups_invoices_using_subcommand profile; and not __fish_seen_subcommand_from lint show test help" -l offline -d 'Refuse to open any connection'
-complete -c ups-invoices -n "__fish_ups_invoices_using_subcommand profile; and not __fish_seen_subcommand_from lint show test help" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c ups-invoices -n "__fish_ups_invoices_using_subcommand profile; and not __fish_seen_subcommand_from lint show test help" -f -a "lint" -d 'Check a profile'
-complete -c ups-invoices -n "__fish_ups_invoices_using_subcommand profile; and not __fish_seen_subcommand_from lint show test help" -f -a "show" -d 'Print a profile'
-complete -c ups-invoices -n "__fish_ups_invoices_using_subcommand profile; and not __fish_seen_subcommand_from lint show test help" -f -a "test" -d 'Walk through a recording with a profile: the proof of a repair'
-complete -c ups-invoices -n "__fish_ups_invoices_using_subcommand profile; and not __fish_seen_subcommand_from lint show test help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c ups-invoices -n "__fish_ups_invoices_using_subcommand profile; and not __fish_seen_subcommand_from lint show diff test help" -l account -d 'Work for this account only' -r
+complete -c ups-invoices -n "__fish_ups_invoices_using_subcommand profile; and not __fish_seen_subcommand_from lint show diff test help" -l profile -d 'Use this profile instead of the account\'s' -r
+complete -c ups-invoices -n "__fish_ups_invoices_using_subcommand profile; and not __fish_seen_subcommand_from lint show diff test help" -l resolve -d 'Connect to another address for a host: HOST:PORT:ADDR' -r
+complete -c ups-invoices -n "__fish_ups_invoices_using_subcommand profile; and not __fish_seen_subcommand_from lint show diff test help" -s v -l verbose -d 'Say more: -v state changes, -vv decisions, -vvv every call'
+complete -c ups-invoices -n "__fish_ups_invoices_using_subcommand profile; and not __fish_seen_subcommand_from lint show diff test help" -s q -l quiet -d 'Print errors only'
+complete -c ups-invoices -n "__fish_ups_invoices_using_subcommand profile; and not __fish_seen_subcommand_from lint show diff test help" -l show-config -d 'Print each effective setting with where it came from, and exit'
+complete -c ups-invoices -n "__fish_ups_invoices_using_subcommand profile; and not __fish_seen_subcommand_from lint show diff test help" -s n -l dry-run -d 'Say what would be stored, and store nothing'
+complete -c ups-invoices -n "__fish_ups_invoices_using_subcommand profile; and not __fish_seen_subcommand_from lint show diff test help" -l json -d 'Print JSON, one object or array, instead of text'
+complete -c ups-invoices -n "__fish_ups_invoices_using_subcommand profile; and not __fish_seen_subcommand_from lint show diff test help" -l offline -d 'Refuse to open any connection'
+complete -c ups-invoices -n "__fish_ups_invoices_using_subcommand profile; and not __fish_seen_subcommand_from lint show diff test help" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c ups-invoices -n "__fish_ups_invoices_using_subcommand profile; and not __fish_seen_subcommand_from lint show diff test help" -f -a "lint" -d 'Check a profile'
+complete -c ups-invoices -n "__fish_ups_invoices_using_subcommand profile; and not __fish_seen_subcommand_from lint show diff test help" -f -a "show" -d 'Print a profile'
+complete -c ups-invoices -n "__fish_ups_invoices_using_subcommand profile; and not __fish_seen_subcommand_from lint show diff test help" -f -a "diff" -d 'Show in which lines a profile differs from the built-in one; exit 1 if it does'
+complete -c ups-invoices -n "__fish_ups_invoices_using_subcommand profile; and not __fish_seen_subcommand_from lint show diff test help" -f -a "test" -d 'Walk through a recording with a profile: the proof of a repair'
+complete -c ups-invoices -n "__fish_ups_invoices_using_subcommand profile; and not __fish_seen_subcommand_from lint show diff test help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c ups-invoices -n "__fish_ups_invoices_using_subcommand profile; and __fish_seen_subcommand_from lint" -l config -d 'Read this configuration file instead of the one in /etc/nightshift' -r -F
 complete -c ups-invoices -n "__fish_ups_invoices_using_subcommand profile; and __fish_seen_subcommand_from lint" -l color -d 'When to colour messages' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
 always\t'Always'
@@ -359,6 +360,21 @@ complete -c ups-invoices -n "__fish_ups_invoices_using_subcommand profile; and _
 complete -c ups-invoices -n "__fish_ups_invoices_using_subcommand profile; and __fish_seen_subcommand_from show" -l json -d 'Print JSON, one object or array, instead of text'
 complete -c ups-invoices -n "__fish_ups_invoices_using_subcommand profile; and __fish_seen_subcommand_from show" -l offline -d 'Refuse to open any connection'
 complete -c ups-invoices -n "__fish_ups_invoices_using_subcommand profile; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c ups-invoices -n "__fish_ups_invoices_using_subcommand profile; and __fish_seen_subcommand_from diff" -l against -d 'Compare with this one instead: a name, or the path of a TOML file' -r
+complete -c ups-invoices -n "__fish_ups_invoices_using_subcommand profile; and __fish_seen_subcommand_from diff" -l config -d 'Read this configuration file instead of the one in /etc/nightshift' -r -F
+complete -c ups-invoices -n "__fish_ups_invoices_using_subcommand profile; and __fish_seen_subcommand_from diff" -l color -d 'When to colour messages' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c ups-invoices -n "__fish_ups_invoices_using_subcommand profile; and __fish_seen_subcommand_from diff" -l account -d 'Work for this account only' -r
+complete -c ups-invoices -n "__fish_ups_invoices_using_subcommand profile; and __fish_seen_subcommand_from diff" -l profile -d 'Use this profile instead of the account\'s' -r
+complete -c ups-invoices -n "__fish_ups_invoices_using_subcommand profile; and __fish_seen_subcommand_from diff" -l resolve -d 'Connect to another address for a host: HOST:PORT:ADDR' -r
+complete -c ups-invoices -n "__fish_ups_invoices_using_subcommand profile; and __fish_seen_subcommand_from diff" -s v -l verbose -d 'Say more: -v state changes, -vv decisions, -vvv every call'
+complete -c ups-invoices -n "__fish_ups_invoices_using_subcommand profile; and __fish_seen_subcommand_from diff" -s q -l quiet -d 'Print errors only'
+complete -c ups-invoices -n "__fish_ups_invoices_using_subcommand profile; and __fish_seen_subcommand_from diff" -l show-config -d 'Print each effective setting with where it came from, and exit'
+complete -c ups-invoices -n "__fish_ups_invoices_using_subcommand profile; and __fish_seen_subcommand_from diff" -s n -l dry-run -d 'Say what would be stored, and store nothing'
+complete -c ups-invoices -n "__fish_ups_invoices_using_subcommand profile; and __fish_seen_subcommand_from diff" -l json -d 'Print JSON, one object or array, instead of text'
+complete -c ups-invoices -n "__fish_ups_invoices_using_subcommand profile; and __fish_seen_subcommand_from diff" -l offline -d 'Refuse to open any connection'
+complete -c ups-invoices -n "__fish_ups_invoices_using_subcommand profile; and __fish_seen_subcommand_from diff" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c ups-invoices -n "__fish_ups_invoices_using_subcommand profile; and __fish_seen_subcommand_from test" -l tape -d 'The recording, or the tape of an evidence directory' -r -F
 complete -c ups-invoices -n "__fish_ups_invoices_using_subcommand profile; and __fish_seen_subcommand_from test" -l config -d 'Read this configuration file instead of the one in /etc/nightshift' -r -F
 complete -c ups-invoices -n "__fish_ups_invoices_using_subcommand profile; and __fish_seen_subcommand_from test" -l color -d 'When to colour messages' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
@@ -376,25 +392,27 @@ complete -c ups-invoices -n "__fish_ups_invoices_using_subcommand profile; and _
 complete -c ups-invoices -n "__fish_ups_invoices_using_subcommand profile; and __fish_seen_subcommand_from test" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c ups-invoices -n "__fish_ups_invoices_using_subcommand profile; and __fish_seen_subcommand_from help" -f -a "lint" -d 'Check a profile'
 complete -c ups-invoices -n "__fish_ups_invoices_using_subcommand profile; and __fish_seen_subcommand_from help" -f -a "show" -d 'Print a profile'
+complete -c ups-invoices -n "__fish_ups_invoices_using_subcommand profile; and __fish_seen_subcommand_from help" -f -a "diff" -d 'Show in which lines a profile differs from the built-in one; exit 1 if it does'
 complete -c ups-invoices -n "__fish_ups_invoices_using_subcommand profile; and __fish_seen_subcommand_from help" -f -a "test" -d 'Walk through a recording with a profile: the proof of a repair'
 complete -c ups-invoices -n "__fish_ups_invoices_using_subcommand profile; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c ups-invoices -n "__fish_ups_invoices_using_subcommand tape; and not __fish_seen_subcommand_from record replay help" -l config -d 'Read this configuration file instead of the one in /etc/nightshift' -r -F
-complete -c ups-invoices -n "__fish_ups_invoices_using_subcommand tape; and not __fish_seen_subcommand_from record replay help" -l color -d 'When to colour messages' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+complete -c ups-invoices -n "__fish_ups_invoices_using_subcommand tape; and not __fish_seen_subcommand_from record replay redact help" -l config -d 'Read this configuration file instead of the one in /etc/nightshift' -r -F
+complete -c ups-invoices -n "__fish_ups_invoices_using_subcommand tape; and not __fish_seen_subcommand_from record replay redact help" -l color -d 'When to colour messages' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
 always\t'Always'
 never\t'Never'"
-complete -c ups-invoices -n "__fish_ups_invoices_using_subcommand tape; and not __fish_seen_subcommand_from record replay help" -l account -d 'Work for this account only' -r
-complete -c ups-invoices -n "__fish_ups_invoices_using_subcommand tape; and not __fish_seen_subcommand_from record replay help" -l profile -d 'Use this profile instead of the account\'s' -r
-complete -c ups-invoices -n "__fish_ups_invoices_using_subcommand tape; and not __fish_seen_subcommand_from record replay help" -l resolve -d 'Connect to another address for a host: HOST:PORT:ADDR' -r
-complete -c ups-invoices -n "__fish_ups_invoices_using_subcommand tape; and not __fish_seen_subcommand_from record replay help" -s v -l verbose -d 'Say more: -v state changes, -vv decisions, -vvv every call'
-complete -c ups-invoices -n "__fish_ups_invoices_using_subcommand tape; and not __fish_seen_subcommand_from record replay help" -s q -l quiet -d 'Print errors only'
-complete -c ups-invoices -n "__fish_ups_invoices_using_subcommand tape; and not __fish_seen_subcommand_from record replay help" -l show-config -d 'Print each effective setting with where it came from, and exit'
-complete -c ups-invoices -n "__fish_ups_invoices_using_subcommand tape; and not __fish_seen_subcommand_from record replay help" -s n -l dry-run -d 'Say what would be stored, and store nothing'
-complete -c ups-invoices -n "__fish_ups_invoices_using_subcommand tape; and not __fish_seen_subcommand_from record replay help" -l json -d 'Print JSON, one object or array, instead of text'
-complete -c ups-invoices -n "__fish_ups_invoices_using_subcommand tape; and not __fish_seen_subcommand_from record replay help" -l offline -d 'Refuse to open any connection'
-complete -c ups-invoices -n "__fish_ups_invoices_using_subcommand tape; and not __fish_seen_subcommand_from record replay help" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c ups-invoices -n "__fish_ups_invoices_using_subcommand tape; and not __fish_seen_subcommand_from record replay help" -f -a "record" -d 'Fetch, and keep what was asked and answered, without secrets'
-complete -c ups-invoices -n "__fish_ups_invoices_using_subcommand tape; and not __fish_seen_subcommand_from record replay help" -f -a "replay" -d 'Fetch from a recording into a directory, offline'
-complete -c ups-invoices -n "__fish_ups_invoices_using_subcommand tape; and not __fish_seen_subcommand_from record replay help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c ups-invoices -n "__fish_ups_invoices_using_subcommand tape; and not __fish_seen_subcommand_from record replay redact help" -l account -d 'Work for this account only' -r
+complete -c ups-invoices -n "__fish_ups_invoices_using_subcommand tape; and not __fish_seen_subcommand_from record replay redact help" -l profile -d 'Use this profile instead of the account\'s' -r
+complete -c ups-invoices -n "__fish_ups_invoices_using_subcommand tape; and not __fish_seen_subcommand_from record replay redact help" -l resolve -d 'Connect to another address for a host: HOST:PORT:ADDR' -r
+complete -c ups-invoices -n "__fish_ups_invoices_using_subcommand tape; and not __fish_seen_subcommand_from record replay redact help" -s v -l verbose -d 'Say more: -v state changes, -vv decisions, -vvv every call'
+complete -c ups-invoices -n "__fish_ups_invoices_using_subcommand tape; and not __fish_seen_subcommand_from record replay redact help" -s q -l quiet -d 'Print errors only'
+complete -c ups-invoices -n "__fish_ups_invoices_using_subcommand tape; and not __fish_seen_subcommand_from record replay redact help" -l show-config -d 'Print each effective setting with where it came from, and exit'
+complete -c ups-invoices -n "__fish_ups_invoices_using_subcommand tape; and not __fish_seen_subcommand_from record replay redact help" -s n -l dry-run -d 'Say what would be stored, and store nothing'
+complete -c ups-invoices -n "__fish_ups_invoices_using_subcommand tape; and not __fish_seen_subcommand_from record replay redact help" -l json -d 'Print JSON, one object or array, instead of text'
+complete -c ups-invoices -n "__fish_ups_invoices_using_subcommand tape; and not __fish_seen_subcommand_from record replay redact help" -l offline -d 'Refuse to open any connection'
+complete -c ups-invoices -n "__fish_ups_invoices_using_subcommand tape; and not __fish_seen_subcommand_from record replay redact help" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c ups-invoices -n "__fish_ups_invoices_using_subcommand tape; and not __fish_seen_subcommand_from record replay redact help" -f -a "record" -d 'Fetch, and keep what was asked and answered, without secrets'
+complete -c ups-invoices -n "__fish_ups_invoices_using_subcommand tape; and not __fish_seen_subcommand_from record replay redact help" -f -a "replay" -d 'Fetch from a recording into a directory, offline'
+complete -c ups-invoices -n "__fish_ups_invoices_using_subcommand tape; and not __fish_seen_subcommand_from record replay redact help" -f -a "redact" -d 'Take further values out of a recording, such as names and account numbers'
+complete -c ups-invoices -n "__fish_ups_invoices_using_subcommand tape; and not __fish_seen_subcommand_from record replay redact help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c ups-invoices -n "__fish_ups_invoices_using_subcommand tape; and __fish_seen_subcommand_from record" -l formats -d 'Formats, as csv,xml,pdf' -r
 complete -c ups-invoices -n "__fish_ups_invoices_using_subcommand tape; and __fish_seen_subcommand_from record" -l since -d 'Invoices dated from this day on, instead of the last 400 days' -r
 complete -c ups-invoices -n "__fish_ups_invoices_using_subcommand tape; and __fish_seen_subcommand_from record" -l limit -d 'Download at most this many documents' -r
@@ -429,8 +447,25 @@ complete -c ups-invoices -n "__fish_ups_invoices_using_subcommand tape; and __fi
 complete -c ups-invoices -n "__fish_ups_invoices_using_subcommand tape; and __fish_seen_subcommand_from replay" -l json -d 'Print JSON, one object or array, instead of text'
 complete -c ups-invoices -n "__fish_ups_invoices_using_subcommand tape; and __fish_seen_subcommand_from replay" -l offline -d 'Refuse to open any connection'
 complete -c ups-invoices -n "__fish_ups_invoices_using_subcommand tape; and __fish_seen_subcommand_from replay" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c ups-invoices -n "__fish_ups_invoices_using_subcommand tape; and __fish_seen_subcommand_from redact" -l values -d 'File with the values, one a line' -r -F
+complete -c ups-invoices -n "__fish_ups_invoices_using_subcommand tape; and __fish_seen_subcommand_from redact" -s o -l output -d 'Where to write the result' -r -F
+complete -c ups-invoices -n "__fish_ups_invoices_using_subcommand tape; and __fish_seen_subcommand_from redact" -l config -d 'Read this configuration file instead of the one in /etc/nightshift' -r -F
+complete -c ups-invoices -n "__fish_ups_invoices_using_subcommand tape; and __fish_seen_subcommand_from redact" -l color -d 'When to colour messages' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c ups-invoices -n "__fish_ups_invoices_using_subcommand tape; and __fish_seen_subcommand_from redact" -l account -d 'Work for this account only' -r
+complete -c ups-invoices -n "__fish_ups_invoices_using_subcommand tape; and __fish_seen_subcommand_from redact" -l profile -d 'Use this profile instead of the account\'s' -r
+complete -c ups-invoices -n "__fish_ups_invoices_using_subcommand tape; and __fish_seen_subcommand_from redact" -l resolve -d 'Connect to another address for a host: HOST:PORT:ADDR' -r
+complete -c ups-invoices -n "__fish_ups_invoices_using_subcommand tape; and __fish_seen_subcommand_from redact" -s v -l verbose -d 'Say more: -v state changes, -vv decisions, -vvv every call'
+complete -c ups-invoices -n "__fish_ups_invoices_using_subcommand tape; and __fish_seen_subcommand_from redact" -s q -l quiet -d 'Print errors only'
+complete -c ups-invoices -n "__fish_ups_invoices_using_subcommand tape; and __fish_seen_subcommand_from redact" -l show-config -d 'Print each effective setting with where it came from, and exit'
+complete -c ups-invoices -n "__fish_ups_invoices_using_subcommand tape; and __fish_seen_subcommand_from redact" -s n -l dry-run -d 'Say what would be stored, and store nothing'
+complete -c ups-invoices -n "__fish_ups_invoices_using_subcommand tape; and __fish_seen_subcommand_from redact" -l json -d 'Print JSON, one object or array, instead of text'
+complete -c ups-invoices -n "__fish_ups_invoices_using_subcommand tape; and __fish_seen_subcommand_from redact" -l offline -d 'Refuse to open any connection'
+complete -c ups-invoices -n "__fish_ups_invoices_using_subcommand tape; and __fish_seen_subcommand_from redact" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c ups-invoices -n "__fish_ups_invoices_using_subcommand tape; and __fish_seen_subcommand_from help" -f -a "record" -d 'Fetch, and keep what was asked and answered, without secrets'
 complete -c ups-invoices -n "__fish_ups_invoices_using_subcommand tape; and __fish_seen_subcommand_from help" -f -a "replay" -d 'Fetch from a recording into a directory, offline'
+complete -c ups-invoices -n "__fish_ups_invoices_using_subcommand tape; and __fish_seen_subcommand_from help" -f -a "redact" -d 'Take further values out of a recording, such as names and account numbers'
 complete -c ups-invoices -n "__fish_ups_invoices_using_subcommand tape; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c ups-invoices -n "__fish_ups_invoices_using_subcommand doctor-tls" -l config -d 'Read this configuration file instead of the one in /etc/nightshift' -r -F
 complete -c ups-invoices -n "__fish_ups_invoices_using_subcommand doctor-tls" -l color -d 'When to colour messages' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
@@ -467,6 +502,8 @@ complete -c ups-invoices -n "__fish_ups_invoices_using_subcommand help; and __fi
 complete -c ups-invoices -n "__fish_ups_invoices_using_subcommand help; and __fish_seen_subcommand_from session" -f -a "clear" -d 'Forget it'
 complete -c ups-invoices -n "__fish_ups_invoices_using_subcommand help; and __fish_seen_subcommand_from profile" -f -a "lint" -d 'Check a profile'
 complete -c ups-invoices -n "__fish_ups_invoices_using_subcommand help; and __fish_seen_subcommand_from profile" -f -a "show" -d 'Print a profile'
+complete -c ups-invoices -n "__fish_ups_invoices_using_subcommand help; and __fish_seen_subcommand_from profile" -f -a "diff" -d 'Show in which lines a profile differs from the built-in one; exit 1 if it does'
 complete -c ups-invoices -n "__fish_ups_invoices_using_subcommand help; and __fish_seen_subcommand_from profile" -f -a "test" -d 'Walk through a recording with a profile: the proof of a repair'
 complete -c ups-invoices -n "__fish_ups_invoices_using_subcommand help; and __fish_seen_subcommand_from tape" -f -a "record" -d 'Fetch, and keep what was asked and answered, without secrets'
 complete -c ups-invoices -n "__fish_ups_invoices_using_subcommand help; and __fish_seen_subcommand_from tape" -f -a "replay" -d 'Fetch from a recording into a directory, offline'
+complete -c ups-invoices -n "__fish_ups_invoices_using_subcommand help; and __fish_seen_subcommand_from tape" -f -a "redact" -d 'Take further values out of a recording, such as names and account numbers'
