@@ -298,13 +298,13 @@ fn privileged(binary: &Binary, options: &Options) -> Result<()> {
     );
     let mut command = Command::new(&binary.path);
     command
-        .args(harness_args(binary, options.serial))
+        .args(harness_args(binary, options.serial.then_some(1)))
         .current_dir(&binary.package_dir)
         .env("CARGO_MANIFEST_DIR", &binary.package_dir);
     shell::run(&mut command)
 }
 
-fn in_machine(binary: &Binary, _options: &Options) -> Result<()> {
+fn in_machine(binary: &Binary, options: &Options) -> Result<()> {
     println!(
         "     Running tests of {} in the test machine",
         binary.package()
@@ -312,10 +312,39 @@ fn in_machine(binary: &Binary, _options: &Options) -> Result<()> {
     let machine = vm::Options {
         current_dir: Some(binary.package_dir.clone()),
         live: true,
+        env: settings(&binary.package()),
         ..vm::Options::new(workspace::target_dir()?.join("vm"))
     };
-    // The machine has one processor, and its tests load modules and name interfaces.
-    let outcome = vm::run(&binary.path, &harness_args(binary, true), &machine)?;
+    let (machines, threads) = match tools::find(&binary.package()) {
+        Ok(tool) if !options.serial => (tool.vm_machines, tool.vm_threads),
+        _ => (1, 1),
+    };
+    let processors = std::thread::available_parallelism()?.get();
+    let shares = deal(binary, usize::from(machines).min(processors));
+    let results: Vec<Result<()>> = std::thread::scope(|scope| {
+        let running: Vec<_> = shares
+            .iter()
+            .map(|share| scope.spawn(|| in_one_machine(share, threads, &machine)))
+            .collect();
+        let join = |thread: std::thread::ScopedJoinHandle<'_, Result<()>>| {
+            thread.join().unwrap_or_else(|_| bail!("a thread panicked"))
+        };
+        running.into_iter().map(join).collect()
+    });
+    results.into_iter().collect()
+}
+
+/// Variables that are a crate's own, such as `PPPMON_KILL_SECONDS`: they choose longer forms of its
+/// tests. Nothing else of the environment reaches a machine.
+fn settings(package: &str) -> Vec<(OsString, OsString)> {
+    let prefix = format!("{}_", package.to_uppercase().replace('-', "_"));
+    std::env::vars_os()
+        .filter(|(name, _)| name.as_encoded_bytes().starts_with(prefix.as_bytes()))
+        .collect()
+}
+
+fn in_one_machine(binary: &Binary, threads: u8, machine: &vm::Options) -> Result<()> {
+    let outcome = vm::run(&binary.path, &harness_args(binary, Some(threads)), machine)?;
     ensure!(
         outcome.status == 0,
         "exit status {} in the test machine",
@@ -324,10 +353,26 @@ fn in_machine(binary: &Binary, _options: &Options) -> Result<()> {
     Ok(())
 }
 
+/// Deals a program's tests out like cards: neighbours by name are often alike in cost.
+fn deal(binary: &Binary, hands: usize) -> Vec<Binary> {
+    let mut shares: Vec<Binary> = (0..hands.max(1))
+        .map(|_| Binary {
+            ignored: BTreeSet::new(),
+            ..binary.clone()
+        })
+        .collect();
+    for (n, test) in binary.ignored.iter().enumerate() {
+        let hand = n % shares.len();
+        shares[hand].ignored.insert(test.clone());
+    }
+    shares.retain(|share| !share.ignored.is_empty());
+    shares
+}
+
 /// Arguments for the test program that run exactly its ignored tests.
-fn harness_args(binary: &Binary, serial: bool) -> Vec<OsString> {
+fn harness_args(binary: &Binary, threads: Option<u8>) -> Vec<OsString> {
     let mut args: Vec<OsString> = vec!["--ignored".into(), "--exact".into()];
-    args.extend(serial.then(|| "--test-threads=1".into()));
+    args.extend(threads.map(|threads| format!("--test-threads={threads}").into()));
     args.extend(binary.ignored.iter().map(OsString::from));
     args
 }
@@ -429,6 +474,24 @@ mod tests {
         assert_eq!(category("emulated::a"), Some(Part::Emulated));
         assert_eq!(category("unprivileged::a"), None);
         assert_eq!(category("vm::privileged::a"), None);
+    }
+
+    #[test]
+    fn every_test_is_dealt_once() {
+        let binary = Binary {
+            path: PathBuf::new(),
+            package_dir: PathBuf::new(),
+            ignored: ["a", "b", "c"].map(str::to_owned).into(),
+        };
+        let dealt = |hands| -> Vec<Vec<String>> {
+            deal(&binary, hands)
+                .into_iter()
+                .map(|share| share.ignored.into_iter().collect())
+                .collect()
+        };
+        assert_eq!(dealt(2), [vec!["a", "c"], vec!["b"]]);
+        assert_eq!(dealt(1), [["a", "b", "c"]]);
+        assert_eq!(dealt(7).len(), 3, "no machine without a test");
     }
 
     #[test]

@@ -23,13 +23,14 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 
-/// Debian packages the machine is made of, for the setup command.
-pub(crate) const PACKAGES: &[&str] = &["user-mode-linux", "busybox-static"];
+mod uml;
 
-const KERNEL: &str = "/usr/bin/linux.uml";
-const MODULES: &str = "/usr/lib/uml/modules";
+pub(crate) use uml::PACKAGES;
+
+/// The shell that is the guest's first process.
 const BUSYBOX: &str = "/bin/busybox";
-const INIT: &str = include_str!("vm/init.sh");
+/// What the guest does once the host's files are there.
+const ROOT: &str = include_str!("vm/root.sh");
 
 /// How often the host looks for new output and for the end of the guest.
 const POLL: Duration = Duration::from_millis(50);
@@ -83,12 +84,10 @@ pub(crate) struct Outcome {
 /// A missing package, a guest that panicked, hung past the timeout or went away without leaving
 /// an exit status; the message ends with the last lines of its console and its output so far.
 pub(crate) fn run(binary: &Path, args: &[OsString], options: &Options) -> Result<Outcome> {
-    check_installed()?;
     let run_dir = RunDir::create(&options.work_dir)?;
-    write_executable(&run_dir.file("init"), INIT.as_bytes())?;
-    write_executable(&run_dir.file("cmd"), &command_script(binary, args, options))?;
-
-    let mut guest = Guest::boot(&run_dir, options.memory_mib)?;
+    write_new(&run_dir.file("cmd"), &command_script(binary, args, options))?;
+    let words = uml::command(&run_dir, options)?;
+    let mut guest = Guest::boot(&run_dir, &words)?;
     let mut output = Output::new(run_dir.file("out"), options.live);
     let deadline = Instant::now() + options.timeout;
     let end = loop {
@@ -141,8 +140,8 @@ impl End {
     }
 }
 
-fn check_installed() -> Result<()> {
-    for path in [KERNEL, MODULES, BUSYBOX] {
+fn check_installed(paths: &[&str]) -> Result<()> {
+    for path in paths {
         ensure!(
             Path::new(path).exists(),
             "the test machine needs {path}; install it with `cargo xtask setup` \
@@ -151,6 +150,23 @@ fn check_installed() -> Result<()> {
         );
     }
     Ok(())
+}
+
+/// A kernel parameter that names a path.
+fn parameter(name: &str, path: &Path) -> Result<OsString> {
+    // The kernel splits its command line at spaces and knows no quoting for them here.
+    ensure!(
+        !path
+            .as_os_str()
+            .as_bytes()
+            .iter()
+            .any(|b| b.is_ascii_whitespace() || *b == b','),
+        "the test machine cannot use {}: white space or comma in the path",
+        path.display(),
+    );
+    let mut word = OsString::from(name);
+    word.push(path);
+    Ok(word)
 }
 
 /// The running kernel with all its processes, which go when this goes.
@@ -171,38 +187,11 @@ impl Guest {
         exit "$status"
     "#;
 
-    fn boot(run_dir: &RunDir, memory_mib: u32) -> Result<Self> {
-        let host = |name: &str, path: &Path| -> Result<OsString> {
-            // The kernel splits its command line at spaces and knows no quoting for them here.
-            ensure!(
-                !path
-                    .as_os_str()
-                    .as_bytes()
-                    .iter()
-                    .any(|b| b.is_ascii_whitespace() || *b == b','),
-                "the test machine cannot use {}: white space or comma in the path",
-                path.display(),
-            );
-            let mut word = OsString::from(name);
-            word.push(path);
-            Ok(word)
-        };
+    fn boot(run_dir: &RunDir, words: &[OsString]) -> Result<Self> {
         let mut command = Command::new("/bin/sh");
         command
-            .args(["-c", Self::GUARD, "vm-guard", KERNEL])
-            .arg(format!("mem={memory_mib}M"))
-            .args([
-                "root=/dev/root",
-                "rootfstype=hostfs",
-                "rootflags=/",
-                "ro",
-                "quiet",
-            ])
-            .args(["con0=fd:0,fd:1", "con=null"])
-            .arg(host("init=", &run_dir.file("init"))?)
-            .arg(host("uml_dir=", &run_dir.0)?)
-            .arg(host("vm.out=", &run_dir.0)?)
-            .arg(host("vm.modules=", Path::new(MODULES))?)
+            .args(["-c", Self::GUARD, "vm-guard"])
+            .args(words)
             .current_dir(&run_dir.0)
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
@@ -270,7 +259,7 @@ fn remove_leftovers(work_dir: &Path) {
     }
 }
 
-fn write_executable(path: &Path, content: &[u8]) -> Result<()> {
+fn write_new(path: &Path, content: &[u8]) -> Result<()> {
     let write = || -> io::Result<()> {
         let mut file = File::options()
             .write(true)
@@ -327,6 +316,8 @@ fn quoted(word: &OsStr) -> Vec<u8> {
 struct Output {
     path: PathBuf,
     bytes: Vec<u8>,
+    /// Up to where it was shown.
+    shown: usize,
     live: bool,
     file: Option<File>,
 }
@@ -336,6 +327,7 @@ impl Output {
         Self {
             path,
             bytes: Vec::new(),
+            shown: 0,
             live,
             file: None,
         }
@@ -350,13 +342,19 @@ impl Output {
             }
         }
         if let Some(file) = &mut self.file {
-            let seen = self.bytes.len();
             file.read_to_end(&mut self.bytes)
                 .context("cannot read the guest's output")?;
-            if self.live && self.bytes.len() > seen {
+            // Whole lines, because another machine may be talking too.
+            let end = self
+                .bytes
+                .iter()
+                .rposition(|&b| b == b'\n')
+                .map_or(0, |n| n + 1);
+            if self.live && end > self.shown {
                 let mut stdout = io::stdout().lock();
-                stdout.write_all(&self.bytes[seen..])?;
+                stdout.write_all(&self.bytes[self.shown..end])?;
                 stdout.flush()?;
+                self.shown = end;
             }
         }
         Ok(())

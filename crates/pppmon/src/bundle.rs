@@ -17,14 +17,6 @@ use crate::link::{self, Effects, Link, News, State as LinkState};
 use crate::ncp::{self, Agreed, Ncp, Reaction};
 use crate::phantom::Report;
 
-/// After a barrier, so that the peer notices before new links come.
-const SETTLE: Duration = Duration::from_millis(200);
-/// Least distance of two barriers.
-const BARRIER_DISTANCE: Duration = Duration::from_secs(2);
-/// A barrier that is not complete by then proceeds: something holds a channel.
-const BARRIER_PATIENCE: Duration = Duration::from_secs(5);
-/// After a failed resynchronisation.
-const RESYNC_RETRY: Duration = Duration::from_secs(1);
 /// Two or more links without any IPCP answer for so long: the peer's ends are not in a bundle.
 const NO_ANSWER: Duration = Duration::from_secs(3);
 /// How long each link is tried alone then.
@@ -139,6 +131,10 @@ pub struct Bundle {
     counts: Counts,
     joined_at: Duration,
     rejects: u32,
+    /// The link that joined last, if the peer has rejected frames on it.
+    early_rejects: Option<usize>,
+    /// When the peer is taken to have restarted, unless a link turns out to be outside its bundle.
+    restart_suspected: Option<Duration>,
     solo: Option<Solo>,
     outcasts_until: Option<Duration>,
     sample_due: Option<Duration>,
@@ -172,6 +168,8 @@ impl Bundle {
             counts: Counts::default(),
             joined_at: Duration::ZERO,
             rejects: 0,
+            early_rejects: None,
+            restart_suspected: None,
             solo: None,
             outcasts_until: None,
             sample_due: None,
@@ -236,6 +234,7 @@ impl Bundle {
         [
             own,
             self.barrier_due,
+            self.restart_suspected,
             self.ncp.deadline(),
             self.solo.map(|solo| solo.until),
             self.outcasts_until,
@@ -287,6 +286,7 @@ impl Bundle {
     pub fn stop(&mut self, now: Duration) -> Vec<Action> {
         let mut actions = Vec::new();
         self.barrier_due = None;
+        self.restart_suspected = None;
         self.solo = None;
         self.ncp.stop();
         for index in 0..self.links.len() {
@@ -352,103 +352,6 @@ impl Bundle {
         }
     }
 
-    fn begin_resync(&mut self, now: Duration, actions: &mut Vec<Action>) {
-        self.ncp.stop();
-        self.last_sample = None;
-        self.sample_due = None;
-        for link in &mut self.links {
-            link.hold();
-        }
-        self.enter(Phase::Resyncing, now, actions);
-        actions.push(Action::Resync);
-    }
-
-    /// The unit has no channel left.
-    pub fn unit_empty(&mut self, now: Duration) -> Vec<Action> {
-        let mut actions = Vec::new();
-        self.unit_empty = true;
-        match self.phase {
-            Phase::Joining | Phase::Open => self.begin_resync(now, &mut actions),
-            Phase::Barrier(_) => self.advance_barrier(now, &mut actions),
-            _ => {}
-        }
-        actions
-    }
-
-    /// The resynchronisation is complete.
-    pub fn resynced(&mut self, report: Report, now: Duration) -> Vec<Action> {
-        let mut actions = Vec::new();
-        self.counts.resyncs += 1;
-        self.counts.burnt += u64::from(report.burnt);
-        if self.phase == Phase::Resyncing {
-            if std::mem::take(&mut self.settle) {
-                self.enter(Phase::Settling(now + SETTLE), now, &mut actions);
-            } else {
-                self.enter(Phase::Empty, now, &mut actions);
-                self.allow_all(now);
-                actions.extend(self.tick(now));
-            }
-        }
-        actions
-    }
-
-    /// The resynchronisation failed. `occupied`: a link is in the unit after all.
-    pub fn resync_failed(&mut self, occupied: bool, now: Duration) -> Vec<Action> {
-        let mut actions = Vec::new();
-        if self.phase == Phase::Resyncing {
-            if occupied {
-                self.unit_empty = false;
-                self.last_barrier = None;
-                self.barrier(now, &mut actions);
-            } else {
-                self.enter(Phase::ResyncRetry(now + RESYNC_RETRY), now, &mut actions);
-            }
-        }
-        actions
-    }
-
-    /// All links are stopped and started again, with sequence numbers at zero.
-    fn barrier(&mut self, now: Duration, actions: &mut Vec<Action>) {
-        if matches!(
-            self.phase,
-            Phase::Down | Phase::Barrier(_) | Phase::Settling(_)
-        ) {
-            return;
-        }
-        if let Some(last) = self.last_barrier
-            && now < last + BARRIER_DISTANCE
-        {
-            self.barrier_due.get_or_insert(last + BARRIER_DISTANCE);
-            return;
-        }
-        self.last_barrier = Some(now);
-        self.barrier_due = None;
-        self.counts.barriers += 1;
-        self.ncp.stop();
-        self.enter(Phase::Barrier(now + BARRIER_PATIENCE), now, actions);
-        for index in 0..self.links.len() {
-            let link = &mut self.links[index];
-            if link.is_running() {
-                let effects = link.stop(LinkState::Idle, now);
-                self.apply(index, effects, now, actions);
-                actions.push(Action::Link(index, link::Action::Detach));
-            } else {
-                link.hold();
-            }
-        }
-        self.advance_barrier(now, actions);
-    }
-
-    fn advance_barrier(&mut self, now: Duration, actions: &mut Vec<Action>) {
-        if matches!(self.phase, Phase::Barrier(_))
-            && self.unit_empty
-            && !self.links.iter().any(Link::is_running)
-        {
-            self.settle = true;
-            self.begin_resync(now, actions);
-        }
-    }
-
     /// A frame came out of the unit.
     pub fn frame(&mut self, frame: &[u8], now: Duration) -> Vec<Action> {
         let mut actions = Vec::new();
@@ -482,7 +385,7 @@ impl Bundle {
                     }
                 }
                 ncp::Event::OpenedV6(own, _) => actions.push(Action::InterfaceId(own)),
-                ncp::Event::Restarted => self.barrier(now, actions),
+                ncp::Event::Restarted => self.peer_negotiates_anew(now, actions),
                 ncp::Event::Closed => {
                     if self.phase == Phase::Open {
                         self.enter(Phase::Joining, now, actions);
@@ -506,6 +409,7 @@ impl Bundle {
                 News::Attached => {
                     self.unit_empty = false;
                     self.rejects = 0;
+                    self.early_rejects = None;
                     if self.phase == Phase::Empty {
                         self.joined_at = now;
                         self.ncp.start(now);
@@ -567,30 +471,6 @@ impl Bundle {
         actions
     }
 
-    /// Received and dropped packets of the interface so far. Drops without any packet getting
-    /// through mean that the peer's numbers are older than what we expect.
-    pub fn counters(&mut self, received: u64, dropped: u64, now: Duration) -> Vec<Action> {
-        let mut actions = Vec::new();
-        if self.phase != Phase::Open {
-            return actions;
-        }
-        self.sample_due = Some(now + SAMPLE);
-        if let Some((received_before, dropped_before)) = self.last_sample
-            && received == received_before
-            && dropped >= dropped_before + 2
-            && self.attached() > 0
-        {
-            self.last_sample = None;
-            actions.push(Action::Alarm(
-                "every frame is dropped as old; resynchronising".into(),
-            ));
-            self.barrier(now, &mut actions);
-            return actions;
-        }
-        self.last_sample = Some((received, dropped));
-        actions
-    }
-
     /// Changes the address demanded of the peer, from the next negotiation on.
     pub fn demand(&mut self, remote: std::net::Ipv4Addr) {
         self.ncp.demand(remote);
@@ -628,6 +508,9 @@ impl Bundle {
             self.barrier_due = None;
             self.barrier(now, &mut actions);
         }
+        if self.restart_suspected.is_some_and(|at| at <= now) {
+            self.barrier(now, &mut actions);
+        }
         self.tick_solo(now, &mut actions);
         if self.sample_due.is_some_and(|due| due <= now) {
             self.sample_due = None;
@@ -647,6 +530,7 @@ impl Bundle {
     }
 }
 
+mod recovery;
 mod solo;
 #[cfg(test)]
 mod tests;

@@ -14,6 +14,8 @@ use crate::output::{self, Line};
 const SILENCE: Duration = Duration::from_secs(15);
 /// From SIGTERM to SIGKILL.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// A pppd whose link the peer has closed sends its answer within this time.
+const LAST_WORD: Duration = Duration::from_millis(100);
 /// A respawn that only has to get out of step with the other links.
 const SHORTLY: Duration = Duration::from_millis(150);
 /// This many losses ...
@@ -179,6 +181,7 @@ pub struct Link {
     losses: VecDeque<Duration>,
     last_line: Option<String>,
     reason_said: bool,
+    closed_by_peer: bool,
     last_exit: Option<LastExit>,
     starts: u64,
     after_stop: State,
@@ -205,6 +208,7 @@ impl Link {
             losses: VecDeque::new(),
             last_line: None,
             reason_said: false,
+            closed_by_peer: false,
             last_exit: None,
             starts: 0,
             after_stop: State::Idle,
@@ -328,6 +332,8 @@ impl Link {
                     self.enter(State::Stopping, now);
                     self.after_stop = State::Backoff;
                 }
+            } else if self.closed_by_peer {
+                effects.actions.push(Action::Kill);
             } else if self.state == State::Attached {
                 self.backoff.reset();
                 self.auth_backoff.reset();
@@ -339,6 +345,7 @@ impl Link {
             self.attached_at = None;
             self.last_line = None;
             self.reason_said = false;
+            self.closed_by_peer = false;
             self.after_stop = State::Idle;
             self.life = Life::default();
             self.enter(State::Starting, now);
@@ -401,10 +408,17 @@ impl Link {
                 self.deadline = Some(now + PATIENCE);
                 self.after_stop = State::KeyMismatch;
             }
-            // pppd takes another second to close LCP. Until its channel is out of the unit, the
-            // kernel waits for fragments from it and holds up those of the other links.
+            // Until its channel is out of the unit, the kernel waits for fragments from it and
+            // holds up those of the other links.
             Line::EchoLost if self.state == State::Attached => {
                 effects.actions.push(Action::Detach);
+            }
+            // pppd has sent its answer and would stay another second in case it was lost.
+            // Meanwhile a peer that starts again would talk to a link that does not listen.
+            Line::TerminatedByPeer if self.state == State::Attached => {
+                effects.actions.push(Action::Detach);
+                self.closed_by_peer = true;
+                self.deadline = Some(now + LAST_WORD);
             }
             Line::NoDatabase => effects.news.push(News::NoDatabase),
             Line::Renegotiated if self.life.attached => self.life.renegotiated = true,

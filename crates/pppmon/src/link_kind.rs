@@ -96,7 +96,15 @@ pub fn pppd_arguments(bundle: &BundleSettings, link: &LinkSettings) -> Vec<Strin
                 push("nompshortseq");
             }
             push(&format!("noendpoint bundle {}", bundle.name));
-            push("noip noipv6 noccp novj nodefaultroute lcp-restart 1 lcp-max-terminate 1");
+            push("noip noipv6 noccp novj nodefaultroute lcp-restart 1");
+            // With no repeats pppd says goodbye once and ends, instead of waiting a second for an
+            // answer that a dead line never brings. Who refuses credentials must wait: the line
+            // would be closed before the peer has read why.
+            push(if bundle.require_auth {
+                "lcp-max-terminate 1"
+            } else {
+                "lcp-max-terminate 0"
+            });
         }
         Mode::Classic => {
             let address = |address: Option<std::net::Ipv4Addr>| {
@@ -116,8 +124,11 @@ pub fn pppd_arguments(bundle: &BundleSettings, link: &LinkSettings) -> Vec<Strin
             }
         }
     }
-    push(if link.carrier { "modem" } else { "local" });
-    push("nocrtscts");
+    // With the PPPoE plugin pppd knows no options of terminals and refuses to start.
+    if !matches!(link.kind, Kind::Pppoe { .. }) {
+        push(if link.carrier { "modem" } else { "local" });
+        push("nocrtscts");
+    }
     push(if bundle.require_auth {
         "auth"
     } else {
@@ -166,7 +177,7 @@ mod tests {
     fn the_line_of_each_kind() {
         let keeper = "nodetach nopersist lcp-echo-interval 1 lcp-echo-failure 2 multilink mrru \
                       1500 nompshortseq noendpoint bundle a noip noipv6 noccp novj nodefaultroute \
-                      lcp-restart 1 lcp-max-terminate 1 local nocrtscts noauth";
+                      lcp-restart 1 lcp-max-terminate 0 ";
         for (link, start) in [
             ("tty = \"/dev/ttyS0\"\nspeed = 38400", "/dev/ttyS0 38400"),
             ("command = \"ssh hub ppp\"", "pty 'ssh hub ppp'"),
@@ -177,7 +188,13 @@ mod tests {
             ("dahdi = 2", "plugin dahdi.so 2"),
             ("args = [\"/dev/ttyUSB0\", \"57600\"]", "/dev/ttyUSB0 57600"),
         ] {
-            assert_eq!(line("", link), format!("/usr/sbin/pppd {start} {keeper}"));
+            let terminal = if link.starts_with("pppoe") {
+                ""
+            } else {
+                "local nocrtscts "
+            };
+            let expected = format!("/usr/sbin/pppd {start} {keeper}{terminal}noauth");
+            assert_eq!(line("", link), expected);
         }
     }
 

@@ -220,9 +220,16 @@ impl Device {
         })
     }
 
-    /// From now on the machine restarts by itself.
+    /// From now on the machine restarts by itself: within a second if the device can count that
+    /// short, otherwise within its own time.
     pub fn starve(&mut self) {
         self.starving = true;
+        let _ = sys::watchdog_set_timeout(&self.file, 1);
+    }
+
+    /// Whether it is starved.
+    pub fn is_starving(&self) -> bool {
+        self.starving
     }
 
     /// All is well.

@@ -55,6 +55,11 @@ pub(crate) struct Tool {
     pub soak: Option<fn(&Path, u32) -> Result<()>>,
     /// Whether tests of its crate need the test machine.
     pub vm_tests: bool,
+    /// Among how many machines they are dealt out, if there are processors for them.
+    pub vm_machines: u8,
+    /// How many run at a time in one machine. It has one processor: more than one pays off where
+    /// tests mostly wait and share neither interfaces nor devices.
+    pub vm_threads: u8,
     /// Names of the fuzz targets in `crates/PACKAGE/fuzz`.
     pub fuzz: &'static [&'static str],
 }
@@ -81,6 +86,8 @@ impl Tool {
             bench: None,
             soak: None,
             vm_tests: false,
+            vm_machines: 1,
+            vm_threads: 1,
             fuzz: &[],
         }
     }

@@ -1,8 +1,9 @@
 //! pppmon: multilink PPP that outlives its lines. Everything happens in the test machine.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
@@ -35,18 +36,17 @@ pub(super) const TOOL: Tool = Tool {
     demo: Some(demo),
     bench: Some(bench),
     vm_tests: true,
+    vm_machines: 2,
+    vm_threads: 2,
     ..Tool::named("pppmon")
 };
 
 /// Two hosts, two lines; all are pulled out and plugged in again under a TCP stream.
 fn demo(demo: &Demo) -> Result<()> {
-    let program = demo.step("build the scenario", scenarios)?;
+    let program = demo.step("build the scenario", || compile("test", "it"))?;
     let output = demo.step("pull all lines of a bundle and plug them in", || {
-        in_machine(
-            &program,
-            "vm::comparison::a_bundle_loses_all_its_lines_and_gets_them_back",
-            None,
-        )
+        let test = "vm::demo::a_bundle_loses_all_its_lines_and_gets_them_back";
+        in_machine(&program, &["--ignored", "--exact", "--nocapture", test])
     })?;
     let story = output
         .lines()
@@ -59,11 +59,11 @@ fn demo(demo: &Demo) -> Result<()> {
 fn bench(report: &mut Report) -> Result<()> {
     const ROUNDS: &str = "5";
     report.peer(shell::version("pppd", "--version")?);
-    let program = scenarios()?;
-    let output = in_machine(&program, "vm::comparison::the_table", Some(ROUNDS))?;
+    let program = compile("bench", "comparison")?;
+    let output = in_machine(&program, &[ROUNDS])?;
     let rows: Vec<Vec<String>> = output
         .lines()
-        .filter(|line| line.starts_with("| ") && !line.contains("scenario"))
+        .filter(|line| line.starts_with("| "))
         .map(|line| {
             let cells = line.trim_matches('|').split('|');
             cells.map(|cell| cell.trim().to_owned()).collect()
@@ -72,9 +72,9 @@ fn bench(report: &mut Report) -> Result<()> {
     ensure!(!rows.is_empty(), "no table in:\n{output}");
     report.table(
         "Two hosts in the test machine, two lines (three where one of three is pulled), echo 1 s \
-         x 2, a UDP probe every 10 ms, a TCP stream; medians of 5 runs where all lines are \
-         pulled and of 3 elsewhere, one run of `Persist` and `Loop`. `Persist`: pppd with \
-         persist; `Loop`: a shell loop; `Hook`: the loop with an ip-up script that adds the route.",
+         x 2, a UDP probe every 10 ms, a TCP stream; medians of 5 runs of `Keeper`, of 3 of \
+         `Hook`, one run of `Persist` and `Loop`. `Keeper`: pppmon; `Persist`: pppd with persist; \
+         `Loop`: a shell loop; `Hook`: the loop with an ip-up script that adds the route.",
         &[
             "scenario",
             "leaf / hub",
@@ -89,42 +89,44 @@ fn bench(report: &mut Report) -> Result<()> {
     Ok(())
 }
 
-/// The program that holds the scenarios.
-fn scenarios() -> Result<PathBuf> {
-    let mut cargo = workspace::cargo("test");
+/// Compiles a program of the crate that is no door for users: its scenarios (`test`, without
+/// optimisation) or its measurements (`bench`, with), and pppmon itself the same way.
+fn compile(command: &str, target: &str) -> Result<PathBuf> {
+    let mut cargo = workspace::cargo(command);
     cargo
-        .args(["--package", "pppmon", "--test", "it", "--no-run", "--quiet"])
+        .args(["--locked", "--package", "pppmon"])
+        .args([&format!("--{command}"), target, "--no-run", "--quiet"])
         .args(["--message-format", "json-render-diagnostics"])
         .stdout(Stdio::piped());
     let output = cargo
         .spawn()
         .context("cannot run cargo")?
         .wait_with_output()?;
-    ensure!(output.status.success(), "the scenarios do not compile");
+    ensure!(output.status.success(), "{target} does not compile");
     for line in String::from_utf8_lossy(&output.stdout).lines() {
         let message: Value = serde_json::from_str(line).context("cargo's message is no JSON")?;
-        if message["target"]["name"] == "it"
+        if message["target"]["name"] == target
             && let Some(path) = message["executable"].as_str()
         {
             return Ok(path.into());
         }
     }
-    bail!("cargo names no program for the scenarios")
+    bail!("cargo names no program {target}")
 }
 
-fn in_machine(program: &std::path::Path, test: &str, rounds: Option<&str>) -> Result<String> {
-    let mut options = vm::Options {
-        timeout: std::time::Duration::from_hours(2),
+/// Runs a program in the test machine and returns what it prints.
+fn in_machine(program: &Path, arguments: &[&str]) -> Result<String> {
+    let options = vm::Options {
+        timeout: Duration::from_hours(2),
         ..vm::Options::new(workspace::target_dir()?.join("vm"))
     };
-    if let Some(rounds) = rounds {
-        options.env.push(("PPPMON_ROUNDS".into(), rounds.into()));
-    }
-    let args: Vec<OsString> = ["--ignored", "--exact", "--nocapture", test]
-        .map(Into::into)
-        .to_vec();
+    let args: Vec<OsString> = arguments.iter().map(OsString::from).collect();
     let outcome = vm::run(program, &args, &options)?;
     let output = String::from_utf8_lossy(&outcome.output).into_owned();
-    ensure!(outcome.status == 0, "{test} failed:\n{output}");
+    ensure!(
+        outcome.status == 0,
+        "{} failed:\n{output}",
+        program.display()
+    );
     Ok(output)
 }

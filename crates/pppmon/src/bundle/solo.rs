@@ -16,7 +16,11 @@ impl Bundle {
     /// they go on while other links work, the peer's end of this link is outside its bundle.
     pub(super) fn peer_rejects(&mut self, index: usize, now: Duration, actions: &mut Vec<Action>) {
         let link = &self.links[index];
-        if link.state() != LinkState::Attached || now < link.since() + REJECTS_GRACE {
+        if link.state() != LinkState::Attached {
+            return;
+        }
+        if now < link.since() + REJECTS_GRACE {
+            self.early_rejects = Some(index);
             return;
         }
         self.rejects += 1;
@@ -31,6 +35,19 @@ impl Bundle {
         }
     }
 
+    /// A fresh address request although addresses are agreed: the peer has restarted, or it talks
+    /// over a link that it keeps outside of its bundle. The latter shows in rejects on a link that
+    /// has just joined; whether they go on decides.
+    pub(super) fn peer_negotiates_anew(&mut self, now: Duration, actions: &mut Vec<Action>) {
+        match self.early_rejects {
+            Some(index) if self.attached() >= 2 => {
+                let decided = self.links[index].since() + REJECTS_GRACE * 2;
+                self.restart_suspected.get_or_insert(decided.max(now));
+            }
+            _ => self.barrier(now, actions),
+        }
+    }
+
     fn cast_out(&mut self, index: usize, now: Duration, actions: &mut Vec<Action>) {
         let name = self.links[index].name();
         actions.push(Action::Alarm(format!(
@@ -38,6 +55,8 @@ impl Bundle {
              for 5 minutes. On the peer, run pppd with `nopersist` from a supervisor, or give it \
              a fresh process for each session"
         )));
+        self.restart_suspected = None;
+        self.early_rejects = None;
         let effects = self.links[index].stop(LinkState::PeerDoesNotJoin, now);
         self.outcasts_until.get_or_insert(now + OUTCAST_RETRY);
         actions.extend(

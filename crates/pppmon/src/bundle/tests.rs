@@ -1,5 +1,6 @@
 //! The bundle without clock, child or kernel.
 
+use super::recovery::{BARRIER_PATIENCE, SETTLE};
 use super::*;
 use crate::link::Timing;
 use crate::ncp::Settings;
@@ -196,6 +197,46 @@ fn a_fresh_request_while_open_is_a_restarted_peer_too() {
     );
     bench.ipcp(1, 78, &[3, 6, 10, 0, 0, 1]);
     assert_eq!(bench.bundle.state(), State::Barrier);
+}
+
+const REJECT: &[u8] = b"Protocol-Reject for unsupported protocol 'Multi-Link' (0x3d)";
+
+/// Two links, the second of which has just joined; the peer rejects what it carries and asks for
+/// addresses over it.
+fn one_link_outside() -> Bench {
+    let mut bench = Bench::opened(1, 1);
+    bench
+        .bundle
+        .links
+        .push(Link::new("late".into(), Timing::default()));
+    bench.running.push(false);
+    bench.step(|b, now| b.link_up(1, now));
+    bench.attach(1);
+    bench.step(|b, now| b.link_line(1, REJECT, now));
+    bench.ipcp(1, 99, &[3, 6, 10, 0, 0, 1]);
+    assert_eq!(bench.bundle.state(), State::Open, "it waits");
+    bench
+}
+
+#[test]
+fn a_peer_that_keeps_a_link_outside_its_bundle_has_not_restarted() {
+    let mut bench = one_link_outside();
+    for _ in 0..10 {
+        bench.pass(Duration::from_millis(300));
+        bench.step(|b, now| b.link_line(1, REJECT, now));
+    }
+    bench.exit(1, 5);
+    assert_eq!(bench.bundle.links()[1].state(), LinkState::PeerDoesNotJoin);
+    bench.pass(Duration::from_secs(5));
+    assert_eq!(bench.bundle.state(), State::Open);
+    assert_eq!(bench.bundle.counts().barriers, 0);
+}
+
+#[test]
+fn rejects_that_stop_mean_a_restarted_peer_after_all() {
+    let mut bench = one_link_outside();
+    bench.pass(REJECTS_GRACE * 2);
+    assert_eq!(bench.bundle.counts().barriers, 1);
 }
 
 #[test]

@@ -42,6 +42,29 @@ impl Bench {
 }
 
 #[test]
+fn a_link_that_the_peer_closes_does_not_linger() {
+    let mut bench = Bench::new();
+    bench.wait();
+    bench.line("Using interface ppp0");
+    bench.link.line(ATTACHED, bench.now);
+    bench.now += ms(5000);
+    let effects = bench.line("LCP terminated by peer (User request)");
+    assert_eq!(
+        (effects.actions, effects.news),
+        (vec![Action::Detach], vec![])
+    );
+    let before = bench.now;
+    assert_eq!(bench.wait().actions, [Action::Kill]);
+    assert!(bench.now >= before + ms(50), "its answer goes out first");
+    let effects = bench
+        .link
+        .exited(Exit::Signal(9), bench.now, &mut bench.jitter);
+    assert_eq!(effects.news, [News::Lost]);
+    assert_eq!(bench.wait().actions, [Action::Spawn]);
+    assert_eq!(bench.now, before + ms(100), "at once");
+}
+
+#[test]
 fn a_link_joins_is_lost_and_comes_back_at_once() {
     let mut bench = Bench::new();
     assert_eq!(bench.wait().actions, [Action::Spawn]);

@@ -93,29 +93,46 @@ impl Supervisor<'_> {
                 }
             }
             Step::StopFeeding => {
-                if let Some(device) = self.watchdog.as_mut().and_then(|dog| dog.device.as_mut()) {
+                let starving = self
+                    .watchdog
+                    .as_ref()
+                    .and_then(|dog| dog.device.as_ref())
+                    .map(Device::is_starving);
+                // Without a device nothing would happen, and nothing needs noting.
+                if starving == Some(false)
+                    && self.may_restart()
+                    && let Some(device) = self.watchdog.as_mut().and_then(|dog| dog.device.as_mut())
+                {
+                    rustix::fs::sync();
                     device.starve();
                 }
             }
             Step::Reboot => {
-                let max = self
-                    .watchdog
-                    .as_ref()
-                    .map_or(0, |dog| dog.settings.max_reboots_per_hour);
-                let allowed = Reboots::new(&self.settings.state_dir, max).note();
-                match allowed {
-                    Ok(true) => match watchdog::reboot() {
-                        Ok(()) => {}
-                        Err(error) => error!(%error, "cannot restart the machine"),
-                    },
-                    Ok(false) => {
-                        error!("restarted {max} times within the hour already, not again");
-                    }
-                    Err(error) => {
-                        let text = nightshift_common::error::chain(&error);
-                        error!("cannot note the restart, so it is not done: {text}");
-                    }
+                if self.may_restart()
+                    && let Err(error) = watchdog::reboot()
+                {
+                    error!(%error, "cannot restart the machine");
                 }
+            }
+        }
+    }
+
+    /// Notes a restart of the machine, unless there were too many lately.
+    fn may_restart(&self) -> bool {
+        let max = self
+            .watchdog
+            .as_ref()
+            .map_or(0, |dog| dog.settings.max_reboots_per_hour);
+        match Reboots::new(&self.settings.state_dir, max).note() {
+            Ok(true) => true,
+            Ok(false) => {
+                error!("restarted {max} times within the hour already, not again");
+                false
+            }
+            Err(error) => {
+                let text = nightshift_common::error::chain(&error);
+                error!("cannot note the restart, so it is not done: {text}");
+                false
             }
         }
     }

@@ -4,7 +4,8 @@ use std::fs::{self, File};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -40,8 +41,10 @@ const SET_UP: &str = r#"
 
 impl Host {
     pub(super) fn new(name: &'static str, address: &str) -> Self {
-        let directory = PathBuf::from(format!("/tmp/pppmon-{name}"));
-        let _ = fs::remove_dir_all(&directory);
+        // Tests run side by side.
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let directory = PathBuf::from(format!("/tmp/pppmon-{name}-{number}"));
         fs::create_dir_all(&directory).unwrap();
         let ready = directory.join("ready");
         let holder = Command::new("unshare")
@@ -67,6 +70,11 @@ impl Host {
             .arg(program)
             .stdin(Stdio::null());
         command
+    }
+
+    /// A path of the host's, as seen from outside.
+    pub(super) fn path(&self, path: &str) -> PathBuf {
+        PathBuf::from(format!("/proc/{}/root{path}", self.holder.id()))
     }
 
     /// Runs a shell command on the host and returns its output.
@@ -155,7 +163,7 @@ pub(super) fn wait_for(
     let started = Instant::now();
     while !condition() {
         assert!(started.elapsed() < limit, "{what}: not within {limit:?}");
-        thread::sleep(Duration::from_millis(10));
+        thread::sleep(Duration::from_millis(20));
     }
     started.elapsed()
 }
@@ -164,4 +172,17 @@ pub(super) fn wait_for(
 pub(super) fn write(path: &Path, text: &str) {
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     fs::write(path, text).unwrap();
+}
+
+/// Tests run side by side on one processor. One that keeps it busy takes it alone.
+static PROCESSOR: RwLock<()> = RwLock::new(());
+
+/// For a test that mostly waits.
+pub(super) fn shared_processor() -> RwLockReadGuard<'static, ()> {
+    PROCESSOR.read().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// For a test that computes, or starts processes by the hundred.
+pub(super) fn whole_processor() -> RwLockWriteGuard<'static, ()> {
+    PROCESSOR.write().unwrap_or_else(PoisonError::into_inner)
 }

@@ -10,6 +10,8 @@ use pppmon::sys;
 use pppmon::tdb::Tdb;
 use pppmon::unit::{Frame, Unit};
 
+use super::host::whole_processor;
+
 fn modules() {
     let modules = ["ppp_generic", "ppp_async", "ppp_synctty", "pppoe", "dummy"];
     assert!(
@@ -35,6 +37,7 @@ fn resync(unit: &Unit, width: Width) -> Report {
 #[test]
 #[ignore = "needs the test VM"]
 fn counters_come_back_to_zero_as_often_as_needed() {
+    let _alone = whole_processor();
     modules();
     let unit = Unit::create(1500, Width::Long).unwrap();
     // Past round 128 a receiver that was reset by its flag would be deaf for good.
@@ -49,6 +52,7 @@ fn counters_come_back_to_zero_as_often_as_needed() {
 #[test]
 #[ignore = "needs the test VM"]
 fn short_numbers_always_return_to_zero() {
+    let _alone = whole_processor();
     modules();
     let unit = Unit::create(1500, Width::Short).unwrap();
     let first = resync(&unit, Width::Short);
@@ -63,6 +67,7 @@ fn short_numbers_always_return_to_zero() {
 #[test]
 #[ignore = "needs the test VM"]
 fn the_upper_half_is_burnt_to_the_fragment() {
+    let _alone = whole_processor();
     modules();
     let unit = Unit::create(1500, Width::Long).unwrap();
     let mut netlink = Netlink::open().unwrap();
@@ -92,8 +97,9 @@ fn the_upper_half_is_burnt_to_the_fragment() {
         1,
         "the probe itself is number 0"
     );
+    let device = format!("pppburn{}", unit.number());
     assert!(
-        netlink.interface("pppburn0").unwrap().is_none(),
+        netlink.interface(&device).unwrap().is_none(),
         "the device is gone"
     );
 }

@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 
 use super::host::{self, HUB_END, LEAF_END, kill};
-use super::{Care, Unchanged, World, all, now};
+use super::side::Care;
+use super::world::{Unchanged, World, all, now};
 
 const KEEPER: Care = Care::Keeper;
 
@@ -102,14 +103,11 @@ fn the_supervisor_is_killed_and_started_again() {
     // A plain end keeps the interface, `release` gives it up.
     let supervisor = world.leaf.pid();
     kill(supervisor, Signal::TERM);
-    host::wait_for("its end", seconds(10), || {
-        world.leaf.pppmon(&["status"]).1 == 3
-    });
+    host::wait_for("its end", seconds(10), || world.leaf.status().is_none());
+    assert_eq!(world.leaf.pppmon(&["status"]).1, 3);
     assert_eq!(world.leaf.ifindex(), unchanged.ifindex);
     world.leaf.start_pppmon();
-    host::wait_for("its start", seconds(10), || {
-        world.leaf.pppmon(&["status"]).1 != 3
-    });
+    host::wait_for("its start", seconds(10), || world.leaf.status().is_some());
     assert_eq!(world.leaf.pppmon(&["release"]), (String::new(), 0));
     host::wait_for("the interface to go", seconds(10), || {
         world.leaf.ifindex().is_none()
@@ -165,9 +163,7 @@ fn the_name_of_an_authenticated_peer_is_part_of_the_key() {
     }
     world.leaf.extra.push_str("remote_name = \"hub\"\n");
     world.start();
-    host::wait_for("both links", seconds(20), || {
-        world.hub.pppmon(&["status"]).1 == 0
-    });
+    world.wait_for_links();
 
     // The wrong password: long waits, no storm.
     world
@@ -176,13 +172,9 @@ fn the_name_of_an_authenticated_peer_is_part_of_the_key() {
         .shell("echo 'leaf hub wrong *' > /etc/ppp/chap-secrets");
     assert_eq!(world.leaf.pppmon(&["restart", "kb"]).1, 0);
     host::wait_for("both links to wait", seconds(20), || {
-        world
-            .leaf
-            .pppmon(&["status"])
-            .0
-            .matches("auth-hold")
-            .count()
-            == 2
+        [0, 1]
+            .iter()
+            .all(|&n| world.leaf.link_state(n) == "auth-hold")
     });
     let status = world.leaf.pppmon(&["status", "--json"]).0;
     let status: pppmon::status::Status = serde_json::from_str(&status).unwrap();
@@ -237,21 +229,14 @@ fn commands_do_what_they_say() {
     let (world, probe) = World::up(2, KEEPER, KEEPER);
     let unchanged = Unchanged::note(&world);
     let leaf = &world.leaf;
-    let link = |name: &str| {
-        let status = leaf.pppmon(&["status", "--json", "kb"]).0;
-        let status: pppmon::status::Status = serde_json::from_str(&status).unwrap();
-        status.bundles[0]
-            .links
-            .iter()
-            .find(|l| l.name == name)
-            .unwrap()
-            .state
-            .clone()
-    };
     assert_eq!(leaf.pppmon(&["down", "kb/link2"]), (String::new(), 0));
-    host::wait_for("link2 to end", seconds(5), || link("link2") == "disabled");
+    host::wait_for("link2 to end", seconds(5), || {
+        leaf.link_state(1) == "disabled"
+    });
     assert_eq!(leaf.pppmon(&["up", "kb/link2"]), (String::new(), 0));
-    host::wait_for("link2 to join", seconds(10), || link("link2") == "attached");
+    host::wait_for("link2 to join", seconds(10), || {
+        leaf.link_state(1) == "attached"
+    });
 
     let (routes, code) = leaf.pppmon(&["routes"]);
     assert_eq!((routes.as_str(), code), ("kb: 10.99.0.0/24 dev ppp0\n", 0));

@@ -2,9 +2,14 @@
 
 use std::fmt::Write as _;
 use std::fs::{self, File};
+use std::io::{BufRead, BufReader, Write as _};
 use std::path::PathBuf;
-use std::process::{Child, Stdio};
-use std::time::Duration;
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use pppmon::control::{Request, ask};
+use pppmon::status::Status;
 
 use super::host::{HUB_END, Host, LEAF_END, kill, program, wait_for, write};
 use super::relay::{End, Relay};
@@ -28,6 +33,7 @@ pub(super) struct Side {
     pub(super) end: End,
     pub(super) care: Care,
     children: Vec<Child>,
+    since: Option<Instant>,
     /// Goes into `[defaults]` of the configuration.
     pub(super) defaults: String,
     /// Goes before `[defaults]`.
@@ -38,6 +44,11 @@ pub(super) struct Side {
     pub(super) addresses: Option<String>,
     /// An array of more options for pppd.
     pub(super) link_options: String,
+}
+
+/// Another pppd than the distribution's: the scenarios run with it if `PPPMON_PPPD` names one.
+fn pppd() -> String {
+    std::env::var("PPPMON_PPPD").unwrap_or_else(|_| "/usr/sbin/pppd".into())
 }
 
 /// Options of pppd that all ways share; those of the keeper come from the tool itself.
@@ -51,6 +62,7 @@ impl Side {
             end,
             care,
             children: Vec::new(),
+            since: None,
             defaults: String::new(),
             head: String::new(),
             extra: String::new(),
@@ -82,9 +94,10 @@ impl Side {
     pub(super) fn write_config(&self, relay: &Relay, links: usize) {
         let (local, remote) = self.end_addresses();
         let mut text = format!(
-            "{}[defaults]\nstate_dir = \"{}\"\n{}\n[[bundle]]\nname = \"kb\"\n{}\n\
+            "{}[defaults]\npppd = \"{}\"\nstate_dir = \"{}\"\n{}\n[[bundle]]\nname = \"kb\"\n{}\n\
              routes = [\"{}\"]\n{}\n",
             self.head,
+            pppd(),
             self.host.directory.display(),
             self.defaults,
             self.addresses
@@ -112,7 +125,6 @@ impl Side {
             self.start_pppmon();
             return;
         }
-        let (local, remote) = self.end_addresses();
         if self.care == Care::Hook {
             let script = format!("#!/bin/sh\nip route replace {} dev $1\n", self.route());
             self.host.shell(&format!(
@@ -120,41 +132,36 @@ impl Side {
             ));
         }
         for line in 0..links {
-            let terminal = relay.terminal(line, self.end);
-            let pppd = format!(
-                "pppd {} 115200 {STOCK} {local}:{remote}",
-                terminal.display()
-            );
-            let script = match self.care {
-                Care::Persist => format!("exec {pppd} persist maxfail 0"),
-                _ => format!("while :; do {pppd}; sleep 1; done"),
-            };
-            let log = self.log();
-            let child = self
-                .host
-                .command("sh")
-                .args(["-c", &script])
-                .stdout(log.try_clone().unwrap())
-                .stderr(log)
-                .spawn()
-                .unwrap();
-            self.children.push(child);
+            self.start_stock(relay, line);
         }
+    }
+
+    /// Starts what looks after one line, without pppmon.
+    pub(super) fn start_stock(&mut self, relay: &Relay, line: usize) {
+        let (local, remote) = self.end_addresses();
+        let terminal = relay.terminal(line, self.end);
+        let pppd = format!(
+            "{} {} 115200 {STOCK} {local}:{remote}",
+            pppd(),
+            terminal.display()
+        );
+        let script = match self.care {
+            Care::Persist => format!("exec {pppd} persist maxfail 0"),
+            _ => format!("while :; do {pppd}; sleep 1; done"),
+        };
+        let mut command = self.host.command("sh");
+        command.args(["-c", &script]);
+        let child = self.spawn_logged(command);
+        self.children.push(child);
     }
 
     /// Starts pppmon with the configuration that is there.
     pub(super) fn start_pppmon(&mut self) {
-        let log = self.log();
-        let child = self
-            .host
-            .command(program())
+        let mut command = self.host.command(program());
+        command
             .args(["run", "-vv", "--config"])
-            .arg(self.config_path())
-            .stdout(log.try_clone().unwrap())
-            .stderr(log)
-            .stdin(Stdio::null())
-            .spawn()
-            .unwrap();
+            .arg(self.config_path());
+        let child = self.spawn_logged(command);
         self.children.push(child);
     }
 
@@ -188,12 +195,30 @@ impl Side {
         }
     }
 
-    fn log(&self) -> File {
-        File::options()
+    /// Starts a program whose output goes to the log, each line with the seconds since the first.
+    fn spawn_logged(&mut self, mut command: Command) -> Child {
+        let (read, write) = std::io::pipe().unwrap();
+        let child = command
+            .stdin(Stdio::null())
+            .stdout(write.try_clone().unwrap())
+            .stderr(write)
+            .spawn()
+            .unwrap();
+        let mut log = File::options()
             .append(true)
             .create(true)
             .open(self.log_path())
-            .unwrap()
+            .unwrap();
+        let since = *self.since.get_or_insert_with(Instant::now);
+        // Ends when the last process that has the pipe ends.
+        thread::spawn(move || {
+            for line in BufReader::new(read).split(b'\n').map_while(Result::ok) {
+                let text = String::from_utf8_lossy(&line);
+                let stamped = format!("{:8.3} {text}\n", since.elapsed().as_secs_f64());
+                let _ = log.write_all(stamped.as_bytes());
+            }
+        });
+        child
     }
 
     fn log_path(&self) -> PathBuf {
@@ -204,6 +229,19 @@ impl Side {
     pub(super) fn log_text(&self) -> String {
         let text = fs::read(self.log_path()).unwrap_or_default();
         String::from_utf8_lossy(&text).into_owned()
+    }
+
+    /// What the supervisor says of itself; none while it does not answer. Asked over its socket,
+    /// because a process for every look would keep the machine's one processor busy.
+    pub(super) fn status(&self) -> Option<Status> {
+        let socket = self.host.path("/run/nightshift/pppmon/control.sock");
+        ask(&socket, &Request::Status).ok()?.status
+    }
+
+    /// State of a link of the first bundle.
+    pub(super) fn link_state(&self, link: usize) -> String {
+        let status = self.status();
+        status.map_or_else(String::new, |s| s.bundles[0].links[link].state.clone())
     }
 
     /// Process id of the supervisor started last.
@@ -265,7 +303,7 @@ impl Side {
 
 impl Drop for Side {
     fn drop(&mut self) {
-        if std::thread::panicking() {
+        if thread::panicking() {
             let text = self.log_text();
             let lines: Vec<_> = text.lines().collect();
             let tail = &lines[lines.len().saturating_sub(120)..];
