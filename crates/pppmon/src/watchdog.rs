@@ -56,11 +56,13 @@ impl Watchdog {
         }
     }
 
-    /// Somebody answered.
-    pub fn answered(&mut self, now: Duration) {
-        self.heard = true;
+    /// Somebody answered; says whether this is the first answer, from which on the shorter timeout
+    /// counts.
+    pub fn answered(&mut self, now: Duration) -> bool {
+        let first = !std::mem::replace(&mut self.heard, true);
         self.quiet_since = now;
         self.next_step = 0;
+        first
     }
 
     fn alarm(&self) -> Duration {
@@ -369,7 +371,7 @@ mod tests {
     #[test]
     fn steps_escalate_and_an_answer_starts_over() {
         let mut watchdog = watchdog(vec![Step::Relink, Step::RestartBundle, Step::Reboot]);
-        watchdog.answered(seconds(5));
+        assert!(watchdog.answered(seconds(5)));
         let expected = [
             (35, Step::Relink),
             (65, Step::RestartBundle),
@@ -377,7 +379,7 @@ mod tests {
             (125, Step::Reboot),
         ];
         assert_eq!(actions(&mut watchdog, 130), expected);
-        watchdog.answered(seconds(131));
+        assert!(!watchdog.answered(seconds(131)));
         assert_eq!(actions(&mut watchdog, 165), [(161, Step::Relink)]);
         assert!(watchdog.is_content(seconds(170)));
     }

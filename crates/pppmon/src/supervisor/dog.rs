@@ -40,8 +40,9 @@ impl Supervisor<'_> {
     pub(super) fn listen_for_pings(&mut self, now: Duration) {
         if let Some(dog) = &mut self.watchdog
             && dog.pinger.heard()
+            && dog.mind.answered(now)
         {
-            dog.mind.answered(now);
+            tracing::debug!("a ping was answered for the first time");
         }
     }
 

@@ -302,6 +302,11 @@ fn the_watchdog_escalates_and_a_dry_run_does_nothing() {
     world.start();
     let probe = world.observe();
     drop(probe);
+    // Until then the timeout after boot counts.
+    host::wait_for("an answer to both", seconds(10), || {
+        let answered = |log: String| log.contains("answered for the first time");
+        answered(world.leaf.log_text()) && answered(world.hub.log_text())
+    });
     assert!(
         !world.leaf.log_text().contains("watchdog:"),
         "it is content while all works"
