@@ -3,8 +3,9 @@
 
 use crate::support::{noise, sparse_file};
 use nightshift_testkit::{Cmd, Sandbox, any, needs};
+use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 /// Above which length the patched version aligns in the test of backups.
 ///
@@ -104,7 +105,13 @@ fn aligned_increments_restore_with_either_version() {
             .iter()
             .map(|(at, bytes)| (*at, bytes.as_slice()))
             .collect();
-        sparse_file(&sandbox.join("src/disk"), len, &data);
+        let disk = sandbox.join("src/disk");
+        sparse_file(&disk, len, &data);
+        // rdiff-backup takes a file of the same size and second for the same file.
+        let day = u64::from(changed);
+        let time = SystemTime::UNIX_EPOCH + Duration::from_secs(1_772_000_000 + day * 86_400);
+        let file = File::options().write(true).open(disk).unwrap();
+        file.set_modified(time).unwrap();
     };
     sandbox.dir("src");
     for (repo, with, other) in [
