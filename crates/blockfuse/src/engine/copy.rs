@@ -260,7 +260,7 @@ mod tests {
             ("6.1.0-32-amd64", false),
             ("6.8.12", false),
             ("6.9.0-rc1", true),
-            ("6.18.44-fc-v657", true),
+            ("6.18.44-cloud-amd64", true),
             ("7.0", true),
             ("5.14", false),
             ("", false),
