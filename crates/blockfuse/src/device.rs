@@ -29,14 +29,26 @@ impl Sysfs {
         Self(root.into())
     }
 
+    /// Size in bytes and sequence number of a device: all that every `stat` of its file asks for.
+    pub fn size_and_diskseq(&self, number: DeviceNumber) -> io::Result<(u64, Option<u64>)> {
+        let dir = Attributes::of(&self.directory(number))?;
+        let size = dir.number("size")?.saturating_mul(SECTOR);
+        // A partition has none of its own; its disk, one directory up, does.
+        let diskseq = dir.number("diskseq").or_else(|_| dir.number("../diskseq"));
+        Ok((size, diskseq.ok()))
+    }
+
+    fn directory(&self, number: DeviceNumber) -> PathBuf {
+        self.0
+            .join(format!("dev/block/{}:{}", number.major, number.minor))
+    }
+
     /// Reads what is known about a device.
     ///
     /// A directory of a thousand devices is looked at while somebody waits for the mount, so the
     /// device's directory is walked to once and only what its kind of device has is asked for.
     pub fn facts(&self, number: DeviceNumber) -> io::Result<Facts> {
-        let path = self
-            .0
-            .join(format!("dev/block/{}:{}", number.major, number.minor));
+        let path = self.directory(number);
         let dir = Attributes::of(&path)?;
         let kernel_name = kernel_name(&path);
         let kind = Kind::of(&kernel_name);
@@ -327,7 +339,11 @@ mod tests {
         }
 
         fn facts(&self) -> Facts {
-            Sysfs::at(self.0.path()).facts(NUMBER).unwrap()
+            let sysfs = Sysfs::at(self.0.path());
+            let facts = sysfs.facts(NUMBER).unwrap();
+            let short = sysfs.size_and_diskseq(NUMBER).unwrap();
+            assert_eq!(short, (facts.size, facts.diskseq));
+            facts
         }
     }
 
@@ -424,6 +440,10 @@ mod tests {
         .unwrap();
         let facts = Sysfs::at(root.path()).facts(NUMBER).unwrap();
         assert_eq!(facts.diskseq, Some(5));
+        assert_eq!(
+            Sysfs::at(root.path()).size_and_diskseq(NUMBER).unwrap(),
+            (facts.size, facts.diskseq)
+        );
         assert_eq!(facts.wwid, None);
         assert_eq!(facts.partition_start, 1 << 20);
         assert_eq!(facts.kernel_name, "sda1");

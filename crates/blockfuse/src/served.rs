@@ -239,8 +239,8 @@ impl Served {
         let (Target::Device(number), Some(known)) = (found.target, &found.facts) else {
             return None;
         };
-        let facts = self.scanner.sysfs.facts(number).ok()?;
-        (facts.diskseq == known.diskseq && facts.size > 0).then_some(facts.size)
+        let (size, diskseq) = self.scanner.sysfs.size_and_diskseq(number).ok()?;
+        (diskseq == known.diskseq && size > 0).then_some(size)
     }
 
     fn facts_now(&self, found: &Found) -> Option<Facts> {
