@@ -77,8 +77,12 @@ impl Keeper {
             Width::Long
         };
         let adopted = kept.map(|fd| Unit::adopt(fd, settings.mrru, width));
+        let mut is_new = true;
         let unit = match adopted {
-            Some(Ok(unit)) => unit,
+            Some(Ok(unit)) => {
+                is_new = false;
+                unit
+            }
             other => {
                 if let Some(Err(error)) = other {
                     warn!(bundle = settings.name, %error, "cannot take over the interface");
@@ -126,7 +130,7 @@ impl Keeper {
             watch_unit: false,
             resync: None,
             routes_set: false,
-            is_new: false,
+            is_new,
             rate: report::Rate::default(),
             todo: VecDeque::new(),
         })
@@ -455,7 +459,8 @@ impl Keeper {
         }
     }
 
-    /// Whether the interface is another one than when this was last asked.
+    /// Whether the interface is another one than when this was last asked, or than the one kept by
+    /// an earlier supervisor.
     pub fn take_is_new(&mut self) -> bool {
         std::mem::take(&mut self.is_new)
     }

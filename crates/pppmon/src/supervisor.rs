@@ -130,8 +130,10 @@ impl<'a> Supervisor<'a> {
                 let name = bundle.name.clone();
                 let assigned = self.assign(&bundle)?;
                 let kept = self.keeping.take(&name);
-                let keeper = Keeper::new(bundle, kept, assigned, seed(), &mut self.shared)?;
-                keep(&self.keeping, &keeper);
+                let mut keeper = Keeper::new(bundle, kept, assigned, seed(), &mut self.shared)?;
+                if keeper.take_is_new() {
+                    keep(&self.keeping, &keeper);
+                }
                 self.keepers.push(keeper);
             }
             Mode::Classic => {

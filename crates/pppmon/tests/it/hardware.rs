@@ -145,3 +145,9 @@ fn the_watchdog_resets_the_machine_twice_and_not_again() {
         _ => panic!("boot {boot}: reset once too often"),
     }
 }
+
+#[test]
+#[ignore = "needs an emulated computer"]
+fn the_service_is_replaced_when_it_hangs_and_released_when_asked() {
+    crate::vm::service::the_service_is_replaced_when_it_hangs_and_released_when_asked();
+}

@@ -11,5 +11,6 @@ mod probe;
 mod rejoin;
 mod relay;
 mod scenarios;
+pub(crate) mod service;
 mod side;
 mod world;
