@@ -13,7 +13,7 @@ use crate::bench::Report;
 use crate::demo::{Demo, note};
 use crate::{shell, vm, workspace};
 
-const PACKAGES: &[&str] = &["iproute2", "kmod", "ppp", "systemd", "tdb-tools"];
+const PACKAGES: &[&str] = &["iproute2", "kmod", "ppp", "pppoe", "systemd", "tdb-tools"];
 const MACHINE: &[&str] = &[
     "busybox-static",
     "iproute2",

@@ -7,6 +7,7 @@ mod fake;
 mod fakes;
 mod host;
 mod kernel;
+mod pppoe;
 mod probe;
 mod rejoin;
 mod relay;
