@@ -38,7 +38,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// Where the interfaces are kept.
 #[derive(Debug)]
 pub enum Keeping {
-    /// In systemd's descriptor store; the descriptors it gave us at the start.
+    /// In systemd's descriptor store, which gives them out at the start only: hence our copies.
     Systemd(BTreeMap<String, OwnedFd>),
     /// In a process of ours.
     Process {
@@ -96,7 +96,7 @@ impl Keeping {
     /// The interface kept for a bundle, if there is one.
     pub fn take(&mut self, bundle: &str) -> Option<OwnedFd> {
         match self {
-            Self::Systemd(kept) => kept.remove(bundle),
+            Self::Systemd(kept) => kept.get(bundle)?.try_clone().ok(),
             Self::Process { socket, .. } => {
                 exchange(socket, &format!("get {bundle}"), None).ok()?.1
             }
@@ -105,9 +105,10 @@ impl Keeping {
     }
 
     /// Keeps an interface, in place of an older one of the bundle.
-    pub fn put(&self, bundle: &str, interface: BorrowedFd<'_>) -> io::Result<()> {
+    pub fn put(&mut self, bundle: &str, interface: BorrowedFd<'_>) -> io::Result<()> {
         match self {
-            Self::Systemd(_) => {
+            Self::Systemd(kept) => {
+                kept.insert(bundle.to_owned(), interface.try_clone_to_owned()?);
                 // The store holds any number of descriptors under one name.
                 notify_with(&remove_message(bundle), None)?;
                 notify_with(&store_message(bundle), Some(interface))
@@ -120,9 +121,12 @@ impl Keeping {
     }
 
     /// Gives an interface up; it goes when the supervisor closes it too.
-    pub fn release(&self, bundle: &str) {
+    pub fn release(&mut self, bundle: &str) {
         let result = match self {
-            Self::Systemd(_) => notify_with(&remove_message(bundle), None),
+            Self::Systemd(kept) => {
+                kept.remove(bundle);
+                notify_with(&remove_message(bundle), None)
+            }
             Self::Process { socket, .. } => {
                 exchange(socket, &format!("drop {bundle}"), None).map(drop)
             }
@@ -343,7 +347,7 @@ mod tests {
             let path = path.clone();
             move || hold(&path)
         });
-        let connected = loop {
+        let mut connected = loop {
             if let Ok(connected) = connect(&path) {
                 break connected;
             }

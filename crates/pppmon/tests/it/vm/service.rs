@@ -168,11 +168,22 @@ fn the_service_keeps_its_interface_over_a_restart_and_a_crash() {
     unchanged.check(&world, &probe);
 }
 
-/// The slower part, for the machine that runs less often: a service that hangs, that is stopped,
-/// and whose interface is given up.
+/// The slower part, for the machine that runs less often: a bundle that is configured anew, a
+/// service that hangs, that is stopped, and whose interface is given up.
 pub(crate) fn the_service_is_replaced_when_it_hangs_and_released_when_asked() {
-    let (world, manager, probe) = up();
+    let (mut world, manager, probe) = up();
     let unchanged = Unchanged::note(&world);
+    world.leaf.extra = "min_links = 2\n".into();
+    world.leaf.write_config(&world.relay, 2);
+    manager.systemctl("reload");
+    host::wait_for("the new configuration", Duration::from_secs(20), || {
+        let log = world.leaf.log_text();
+        log.contains("changed or removed by the new configuration")
+    });
+    manager.wait_for_start("0", &world);
+    assert_eq!(manager.property("NFileDescriptorStore"), "1");
+    unchanged.check(&world, &probe);
+
     let sign = || manager.property("WatchdogTimestampMonotonic");
     let before = sign();
     host::wait_for("a sign of life", Duration::from_secs(8), || {
