@@ -31,14 +31,14 @@ pub(crate) struct Needs {
 }
 
 impl Needs {
-    pub(crate) fn for_tests(tools: &[&'static Tool], vm: bool) -> Self {
+    pub(crate) fn for_tests(tools: &[&'static Tool], machine: Option<vm::Backend>) -> Self {
         let mut needs = Self::default();
         for tool in tools {
             needs.debian.extend(tool.debian.test);
             needs.python.extend(tool.python);
         }
-        if vm {
-            needs.debian.extend(vm::PACKAGES);
+        if let Some(machine) = machine {
+            needs.debian.extend(machine.packages());
         }
         needs.with_shared()
     }
@@ -118,8 +118,8 @@ impl std::error::Error for NeedsRoot {}
 
 pub(crate) fn run(options: &Options) -> Result<()> {
     let tools = tools::select(&options.tools)?;
-    let vm = tools.iter().any(|tool| tool.vm_tests);
-    Needs::for_tests(&tools, vm)
+    let machine = tools.iter().any(|tool| tool.vm_tests);
+    Needs::for_tests(&tools, machine.then(vm::Backend::default))
         .union(Needs::for_demo(&tools))
         .union(Needs::for_bench(&tools))
         .union(Needs::for_ci())

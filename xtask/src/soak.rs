@@ -35,7 +35,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
             having.join(", ")
         );
     };
-    Needs::for_tests(&[tool], false).meet()?;
+    Needs::for_tests(&[tool], None).meet()?;
     let dir = workspace::build(&[tool], options.profile)?;
     soak(&dir, options.minutes.get())?;
     println!("soak: ok");

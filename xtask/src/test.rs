@@ -4,14 +4,14 @@
 //!
 //! Ordinary tests run by `cargo test`. A test that needs more is `#[ignore]`d and lies in a
 //! module that says what it needs: `privileged` (root, on this kernel), `vm` (a kernel of its
-//! own) or `emulated` (an emulated ARM machine, which takes minutes and runs only when `--farm`
-//! asks for it). An ignored test anywhere else is an error, so that nothing is left out in silence.
+//! own), `hardware` (the same on an emulated computer, which only `--vm=qemu` starts) or `emulated`
+//! (an emulated ARM machine, which takes minutes and runs only when `--farm` asks for it). An ignored test anywhere else is an error, so that nothing is left out in silence.
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
@@ -37,17 +37,19 @@ pub(crate) struct Options {
 /// At most one of them.
 #[derive(Debug, Default, clap::Args)]
 #[group(multiple = false)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "one flag each, and the group lets at most one be set"
-)]
 struct Choice {
     /// Only the tests that need root
     #[arg(long)]
     privileged: bool,
-    /// Only the tests that need the test machine
-    #[arg(long)]
-    vm: bool,
+    /// Only the tests that need the test machine; on qemu also those that need its hardware
+    #[arg(
+        long,
+        value_name = "KERNEL",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "uml"
+    )]
+    vm: Option<vm::Backend>,
     /// Only the tests that an ordinary user can run
     #[arg(long)]
     no_privileged: bool,
@@ -56,12 +58,18 @@ struct Choice {
     farm: bool,
 }
 
+/// How often a test on emulated hardware may restart the computer.
+const RESTARTS: u32 = 4;
+/// For a program's tests on an emulated computer, where computing takes twenty times as long.
+const EMULATED: Duration = Duration::from_hours(1);
+
 /// Where a test can run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Part {
     Ordinary,
     Privileged,
     Vm,
+    Hardware,
     Emulated,
 }
 
@@ -69,7 +77,8 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let parts = options.parts();
     let tools = options.tools()?;
     let machine = parts.contains(&Part::Vm) && tools.iter().any(|tool| tool.vm_tests);
-    let mut needs = Needs::for_tests(&tools, machine);
+    let backend = options.part.vm.unwrap_or_default();
+    let mut needs = Needs::for_tests(&tools, machine.then_some(backend));
     if parts.contains(&Part::Emulated) {
         // The measurements run on the same machine.
         needs = needs.union(Needs::for_bench(&tools));
@@ -87,6 +96,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
             privileged as fn(&Binary, &Options) -> Result<()>,
         ),
         (Part::Vm, in_machine),
+        (Part::Hardware, on_hardware),
         (Part::Emulated, privileged),
     ] {
         for binary in &binaries {
@@ -142,7 +152,8 @@ impl Options {
         }
         match (self.part.privileged, self.part.vm, self.part.no_privileged) {
             (true, ..) => vec![Part::Privileged],
-            (_, true, _) => vec![Part::Vm],
+            (_, Some(vm::Backend::Qemu), _) => vec![Part::Vm, Part::Hardware],
+            (_, Some(vm::Backend::Uml), _) => vec![Part::Vm],
             (.., true) => vec![Part::Ordinary],
             _ if setup::is_root() => vec![Part::Ordinary, Part::Privileged, Part::Vm],
             _ => vec![Part::Ordinary],
@@ -245,7 +256,7 @@ fn build(options: &Options) -> Result<Vec<Binary>> {
     }
     ensure!(
         strays.is_empty(),
-        "ignored tests must lie in a module `privileged`, `vm` or `emulated`; these do not: {}",
+        "ignored tests must lie in a module `privileged`, `vm`, `hardware` or `emulated`; these do not: {}",
         strays.join(", ")
     );
     Ok(binaries)
@@ -267,6 +278,7 @@ fn category(test: &str) -> Option<Part> {
     let mut parts = [
         ("privileged", Part::Privileged),
         ("vm", Part::Vm),
+        ("hardware", Part::Hardware),
         ("emulated", Part::Emulated),
     ]
     .into_iter()
@@ -309,13 +321,19 @@ fn in_machine(binary: &Binary, options: &Options) -> Result<()> {
         "     Running tests of {} in the test machine",
         binary.package()
     );
-    let machine = vm::Options {
+    let mut machine = vm::Options {
         current_dir: Some(binary.package_dir.clone()),
         live: true,
+        backend: options.part.vm.unwrap_or_default(),
         env: settings(&binary.package()),
         ..vm::Options::new(workspace::target_dir()?.join("vm"))
     };
+    if machine.backend == vm::Backend::Qemu {
+        machine.timeout = EMULATED;
+    }
     let (machines, threads) = match tools::find(&binary.package()) {
+        // Two emulated processors keep two of the host's busy.
+        _ if machine.backend == vm::Backend::Qemu => (1, 1),
         Ok(tool) if !options.serial => (tool.vm_machines, tool.vm_threads),
         _ => (1, 1),
     };
@@ -350,6 +368,26 @@ fn in_one_machine(binary: &Binary, threads: u8, machine: &vm::Options) -> Result
         "exit status {} in the test machine",
         outcome.status
     );
+    Ok(())
+}
+
+/// Each test has an emulated computer of its own, which it may restart.
+fn on_hardware(binary: &Binary, _options: &Options) -> Result<()> {
+    for test in &binary.ignored {
+        println!("     Running {test} of {}", binary.package());
+        let machine = vm::Options {
+            backend: vm::Backend::Qemu,
+            restarts: RESTARTS,
+            current_dir: Some(binary.package_dir.clone()),
+            live: true,
+            ..vm::Options::new(workspace::target_dir()?.join("vm"))
+        };
+        let one = Binary {
+            ignored: [test.clone()].into(),
+            ..binary.clone()
+        };
+        in_one_machine(&one, 1, &machine)?;
+    }
     Ok(())
 }
 
@@ -410,7 +448,7 @@ impl Summary {
     fn finish(&self, options: &Options) -> Result<()> {
         let line = self.line();
         if self.ran.is_empty() {
-            let kind = if options.part.vm {
+            let kind = if options.part.vm.is_some() {
                 "the test machine"
             } else {
                 "root"
@@ -435,6 +473,7 @@ impl Summary {
             (Part::Ordinary, "ordinary tests"),
             (Part::Privileged, "as root"),
             (Part::Vm, "in the test machine"),
+            (Part::Hardware, "on emulated hardware"),
             (Part::Emulated, "on the emulated machine"),
         ] {
             let ran: Vec<_> = self.ran.iter().filter(|entry| entry.0 == part).collect();

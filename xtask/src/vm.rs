@@ -7,6 +7,10 @@
 //! every program and library of the host beside it. There is one CPU, no network, no udev and no
 //! systemd. Booting, running `true` and powering off takes about three seconds.
 //!
+//! For what that kernel lacks (several processors, emulated hardware) there is a second one:
+//! qemu with Debian's generic kernel, emulated in software, three times as slow to boot and many
+//! times as slow to run. Both see the same files and run the same command.
+//!
 //! A guest that panics, hangs or is killed leaves no exit status behind. That is reported as an
 //! error that carries the console, never as success.
 
@@ -23,13 +27,12 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 
+mod qemu;
 mod uml;
-
-pub(crate) use uml::PACKAGES;
 
 /// The shell that is the guest's first process.
 const BUSYBOX: &str = "/bin/busybox";
-/// What the guest does once the host's files are there.
+/// What both machines do once the host's files are there.
 const ROOT: &str = include_str!("vm/root.sh");
 
 /// How often the host looks for new output and for the end of the guest.
@@ -38,9 +41,34 @@ const POLL: Duration = Duration::from_millis(50);
 /// Lines of the console shown when the guest dies.
 const CONSOLE_TAIL: usize = 60;
 
+/// What kind of machine.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Backend {
+    /// User-mode Linux: one processor, boots in three seconds.
+    #[default]
+    Uml,
+    /// Debian's generic kernel on an emulated computer with two processors.
+    Qemu,
+}
+
+impl Backend {
+    /// Debian packages the machine is made of, for the setup command.
+    pub(crate) fn packages(self) -> &'static [&'static str] {
+        match self {
+            Self::Uml => uml::PACKAGES,
+            Self::Qemu => qemu::PACKAGES,
+        }
+    }
+}
+
 /// What the guest gets.
 #[derive(Debug, Clone)]
 pub(crate) struct Options {
+    /// The machine.
+    pub backend: Backend,
+    /// How often the command may restart the machine. It runs again after each restart and finds
+    /// its files in `/vmout/state`; the status of the last run counts.
+    pub restarts: u32,
     /// Directory for the run's files; on the host, removed afterwards.
     pub work_dir: PathBuf,
     /// Memory in MiB. The guest's writable disk is half of it.
@@ -59,6 +87,8 @@ impl Options {
     /// One GiB of memory, twenty minutes, output collected silently.
     pub(crate) fn new(work_dir: impl Into<PathBuf>) -> Self {
         Self {
+            backend: Backend::default(),
+            restarts: 0,
             work_dir: work_dir.into(),
             memory_mib: 1024,
             timeout: Duration::from_mins(20),
@@ -85,8 +115,12 @@ pub(crate) struct Outcome {
 /// an exit status; the message ends with the last lines of its console and its output so far.
 pub(crate) fn run(binary: &Path, args: &[OsString], options: &Options) -> Result<Outcome> {
     let run_dir = RunDir::create(&options.work_dir)?;
+    fs::create_dir(run_dir.file("state"))?;
     write_new(&run_dir.file("cmd"), &command_script(binary, args, options))?;
-    let words = uml::command(&run_dir, options)?;
+    let words = match options.backend {
+        Backend::Uml => uml::command(&run_dir, options)?,
+        Backend::Qemu => qemu::command(&run_dir, options)?,
+    };
     let mut guest = Guest::boot(&run_dir, &words)?;
     let mut output = Output::new(run_dir.file("out"), options.live);
     let deadline = Instant::now() + options.timeout;
@@ -140,13 +174,13 @@ impl End {
     }
 }
 
-fn check_installed(paths: &[&str]) -> Result<()> {
+fn check_installed(backend: Backend, paths: &[&str]) -> Result<()> {
     for path in paths {
         ensure!(
             Path::new(path).exists(),
             "the test machine needs {path}; install it with `cargo xtask setup` \
              (Debian packages {})",
-            PACKAGES.join(", "),
+            backend.packages().join(", "),
         );
     }
     Ok(())

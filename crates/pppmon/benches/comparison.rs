@@ -3,7 +3,8 @@
 //! Two hosts in the test machine: `cargo xtask bench pppmon` runs this there and prints the table.
 //! Arguments: how often what may recover is measured, then the scenarios, all of them if none is
 //! named. What never recovers takes all the patience there is each time, so once must do; with
-//! `--keepers` only pppmon is measured.
+//! `--keepers` only pppmon is measured. How soon a lost link gets its next pppd comes last, or alone
+//! with `respawn`.
 
 #![expect(
     clippy::disallowed_methods,
@@ -192,9 +193,13 @@ fn main() -> ExitCode {
         .skip(1)
         .filter(|word| word != "--bench")
         .collect();
-    let all = arguments.len();
-    arguments.retain(|word| word != "--keepers");
-    let others = arguments.len() == all;
+    let mut has = |wanted: &str| {
+        let before = arguments.len();
+        arguments.retain(|word| word != wanted);
+        arguments.len() < before
+    };
+    let others = !has("--keepers");
+    let respawn_alone = has("respawn");
     let mut arguments = arguments.into_iter();
     let rounds = arguments.next().and_then(|word| word.parse().ok());
     let chosen: Option<Vec<Scenario>> = arguments
@@ -204,11 +209,13 @@ fn main() -> ExitCode {
         })
         .collect();
     let (Some(rounds @ 1..), Some(mut chosen)) = (rounds, chosen) else {
-        eprintln!("usage: comparison [--keepers] ROUNDS [one-of-three|all|peer-8|peer-1]...");
+        eprintln!(
+            "usage: comparison [--keepers] ROUNDS [one-of-three|all|peer-8|peer-1|respawn]..."
+        );
         eprintln!("run it by `cargo xtask bench pppmon`");
         return ExitCode::from(2);
     };
-    if chosen.is_empty() {
+    if chosen.is_empty() && !respawn_alone {
         chosen = Scenario::ALL.map(|(_, scenario)| scenario).to_vec();
     }
     for scenario in chosen {
@@ -218,18 +225,13 @@ fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// How soon a lost link gets its next pppd.
+/// How soon a lost link gets its next pppd, and how much of that any start of a process takes.
 fn respawn() {
     let ending = Ending::start();
-    let (respawns, shells) = (ending.respawns(), ending.shell_starts());
+    let (respawns, starts) = (ending.respawns(), ending.process_starts());
     let text = |sorted: &[f64]| {
         let [least, median, greatest] = [sorted[0], sorted[2], sorted[4]].map(|s| s * 1e3);
-        format!("{median:.0} ms ({least:.0} to {greatest:.0})")
+        format!("{median:.1} ({least:.1} to {greatest:.1})")
     };
-    println!(
-        "respawn: {} from the end of a pppd made of shell to the first word of the next; of that \
-         the start of a shell takes {}",
-        text(&respawns),
-        text(&shells)
-    );
+    println!("respawn | {} | {}", text(&respawns), text(&starts));
 }

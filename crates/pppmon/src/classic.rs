@@ -275,6 +275,10 @@ impl Classic {
         let Some((ifindex, _)) = self.interface else {
             return;
         };
+        // pppd switches it off a while before it ends; its routes have gone by then.
+        if !matches!(netlink.interface_at(ifindex), Ok(Some(found)) if found.up) {
+            return;
+        }
         let mut found = Vec::new();
         for v6 in [false, true] {
             match netlink.routes(v6) {

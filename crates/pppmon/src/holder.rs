@@ -26,6 +26,8 @@ use rustix::net::{
     SendAncillaryMessage, SendFlags, SocketAddrUnix, SocketFlags, SocketType,
 };
 
+use crate::sys;
+
 /// Longest message: a verb and a bundle name.
 const MESSAGE_MAX: usize = 256;
 /// A loaded machine may take its time to start it.
@@ -36,7 +38,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// Where the interfaces are kept.
 #[derive(Debug)]
 pub enum Keeping {
-    /// In systemd's descriptor store; the descriptors it gave us at the start.
+    /// In systemd's descriptor store, which gives them out at the start only: hence our copies.
     Systemd(BTreeMap<String, OwnedFd>),
     /// In a process of ours.
     Process {
@@ -94,7 +96,7 @@ impl Keeping {
     /// The interface kept for a bundle, if there is one.
     pub fn take(&mut self, bundle: &str) -> Option<OwnedFd> {
         match self {
-            Self::Systemd(kept) => kept.remove(bundle),
+            Self::Systemd(kept) => kept.get(bundle)?.try_clone().ok(),
             Self::Process { socket, .. } => {
                 exchange(socket, &format!("get {bundle}"), None).ok()?.1
             }
@@ -102,10 +104,15 @@ impl Keeping {
         }
     }
 
-    /// Keeps an interface.
-    pub fn put(&self, bundle: &str, interface: BorrowedFd<'_>) -> io::Result<()> {
+    /// Keeps an interface, in place of an older one of the bundle.
+    pub fn put(&mut self, bundle: &str, interface: BorrowedFd<'_>) -> io::Result<()> {
         match self {
-            Self::Systemd(_) => notify_with(&store_message(bundle), Some(interface)),
+            Self::Systemd(kept) => {
+                kept.insert(bundle.to_owned(), interface.try_clone_to_owned()?);
+                // The store holds any number of descriptors under one name.
+                notify_with(&remove_message(bundle), None)?;
+                notify_with(&store_message(bundle), Some(interface))
+            }
             Self::Process { socket, .. } => {
                 exchange(socket, &format!("put {bundle}"), Some(interface)).map(drop)
             }
@@ -114,9 +121,12 @@ impl Keeping {
     }
 
     /// Gives an interface up; it goes when the supervisor closes it too.
-    pub fn release(&self, bundle: &str) {
+    pub fn release(&mut self, bundle: &str) {
         let result = match self {
-            Self::Systemd(_) => notify_with(&format!("FDSTOREREMOVE=1\nFDNAME={bundle}"), None),
+            Self::Systemd(kept) => {
+                kept.remove(bundle);
+                notify_with(&remove_message(bundle), None)
+            }
             Self::Process { socket, .. } => {
                 exchange(socket, &format!("drop {bundle}"), None).map(drop)
             }
@@ -131,6 +141,10 @@ impl Keeping {
 /// `FDPOLL=0`: a unit without links always polls readable, and must be kept all the same.
 fn store_message(bundle: &str) -> String {
     format!("FDSTORE=1\nFDNAME={bundle}\nFDPOLL=0")
+}
+
+fn remove_message(bundle: &str) -> String {
+    format!("FDSTOREREMOVE=1\nFDNAME={bundle}")
 }
 
 /// Tells the service manager that all is set up.
@@ -154,7 +168,7 @@ fn stored() -> BTreeMap<String, OwnedFd> {
     let count = number("LISTEN_FDS").unwrap_or(0).min(1024);
     for (name, fd) in names.split(':').zip(3..).take(count as usize) {
         // sd_listen_fds(3): the first is number 3.
-        if let Ok(fd) = crate::sys::inherited(fd) {
+        if let Ok(fd) = sys::inherited(fd) {
             kept.insert(name.to_owned(), fd);
         }
     }
@@ -190,8 +204,13 @@ fn connect(path: &Path) -> io::Result<Keeping> {
         rustix::net::sockopt::Timeout::Recv,
         Some(PATIENCE),
     )?;
-    let pid = rustix::net::sockopt::socket_peercred(&socket)?.pid;
-    let pid = u32::try_from(pid.as_raw_nonzero().get()).map_err(io::Error::other)?;
+    let pid = sys::peer(&socket)?.pid;
+    if pid == 0 {
+        // Records in its name would look like those of a dead process.
+        return Err(io::Error::other(
+            "the holder is in another process namespace",
+        ));
+    }
     Ok(Keeping::Process { socket, pid })
 }
 
@@ -266,8 +285,8 @@ pub fn hold(path: &Path) -> io::Result<()> {
     let mut kept: BTreeMap<String, OwnedFd> = BTreeMap::new();
     loop {
         let client = rustix::net::acceptfrom_with(&listener, SocketFlags::CLOEXEC)?.0;
-        let peer = rustix::net::sockopt::socket_peercred(&client)?;
-        if !peer.uid.is_root() && peer.uid != rustix::process::geteuid() {
+        let own = rustix::process::geteuid().as_raw();
+        if !sys::peer(&client).is_ok_and(|peer| [0, own].contains(&peer.uid)) {
             continue;
         }
         // One at a time: there is only ever one supervisor.
@@ -328,7 +347,7 @@ mod tests {
             let path = path.clone();
             move || hold(&path)
         });
-        let connected = loop {
+        let mut connected = loop {
             if let Ok(connected) = connect(&path) {
                 break connected;
             }

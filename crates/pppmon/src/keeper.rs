@@ -5,24 +5,18 @@ use std::io;
 use std::net::Ipv4Addr;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use nightshift_common::escape::Escaped;
-use rustix::process::Signal;
 use tracing::{debug, error, info, warn};
 
-use crate::advert::{self, Advert};
+use crate::advert::Advert;
 use crate::backoff::Jitter;
 use crate::bundle::{Action, Bundle, State};
 use crate::config::{BundleSettings, Remote};
 use crate::error::Error;
-use crate::exit_policy;
-use crate::link::{self, Link};
-use crate::link_kind;
+use crate::link::Link;
 use crate::ncp::Ncp;
 use crate::net::Netlink;
-use crate::output::{self, Line};
 use crate::phantom::Resync;
 use crate::pppd::Process;
 use crate::seq::Width;
@@ -77,8 +71,12 @@ impl Keeper {
             Width::Long
         };
         let adopted = kept.map(|fd| Unit::adopt(fd, settings.mrru, width));
+        let mut is_new = true;
         let unit = match adopted {
-            Some(Ok(unit)) => unit,
+            Some(Ok(unit)) => {
+                is_new = false;
+                unit
+            }
             other => {
                 if let Some(Err(error)) = other {
                     warn!(bundle = settings.name, %error, "cannot take over the interface");
@@ -126,7 +124,7 @@ impl Keeper {
             watch_unit: false,
             resync: None,
             routes_set: false,
-            is_new: false,
+            is_new,
             rate: report::Rate::default(),
             todo: VecDeque::new(),
         })
@@ -261,47 +259,6 @@ impl Keeper {
         }
     }
 
-    /// A pppd has printed something or ended.
-    pub fn read_process(&mut self, index: usize, shared: &mut Shared, now: Duration) {
-        let Some(process) = &mut self.processes[index] else {
-            return;
-        };
-        let mut lines = Vec::new();
-        process.read_lines(|line| lines.push(line.to_vec()));
-        let exit = process.ended();
-        if exit.is_some() {
-            // What it printed between the first read and its end.
-            process.read_lines(|line| lines.push(line.to_vec()));
-            self.processes[index] = None;
-        }
-        for line in lines {
-            let name = &self.settings.links[index].name;
-            debug!(
-                bundle = self.settings.name,
-                link = name,
-                "pppd: {}",
-                Escaped::text(&line)
-            );
-            if output::parse(&line) == Some(Line::EchoLost) && line.starts_with(b"No response") {
-                self.echo_losses[index] += 1;
-            }
-            if output::parse(&line) == Some(Line::Attached) {
-                self.watch_unit = true;
-            }
-            self.decide(|bundle| bundle.link_line(index, &line, now), shared, now);
-        }
-        if let Some(exit) = exit {
-            let name = &self.settings.links[index].name;
-            let text = exit_policy::describe(exit);
-            info!(
-                bundle = self.settings.name,
-                link = name,
-                "pppd ended: {text}"
-            );
-            self.decide(|bundle| bundle.link_exited(index, exit, now), shared, now);
-        }
-    }
-
     fn perform(&mut self, action: Action, shared: &mut Shared, now: Duration) {
         match action {
             Action::Link(index, action) => self.perform_link(index, action, shared, now),
@@ -334,85 +291,6 @@ impl Keeper {
                     let actions = self.bundle.counters(received, dropped, now);
                     self.todo.extend(actions);
                 }
-            }
-        }
-    }
-
-    fn perform_link(
-        &mut self,
-        index: usize,
-        action: link::Action,
-        shared: &mut Shared,
-        now: Duration,
-    ) {
-        let link = &self.settings.links[index];
-        match action {
-            link::Action::Spawn => {
-                let arguments = link_kind::pppd_arguments(&self.settings, link);
-                let spawned = self
-                    .publish(shared)
-                    .map_err(|error| nightshift_common::error::chain(&error))
-                    .and_then(|()| {
-                        Process::spawn(&shared.pppd, &arguments)
-                            .map_err(|error| format!("cannot start pppd: {error}"))
-                    });
-                match spawned {
-                    Ok(process) => {
-                        let pid = process.pid();
-                        debug!(
-                            bundle = self.settings.name,
-                            link = link.name,
-                            pid,
-                            "pppd started"
-                        );
-                        self.processes[index] = Some(process);
-                    }
-                    Err(reason) => {
-                        warn!(bundle = self.settings.name, link = link.name, "{reason}");
-                        let actions = self.bundle.spawn_failed(index, reason, now);
-                        self.todo.extend(actions);
-                    }
-                }
-            }
-            link::Action::Terminate | link::Action::Kill => {
-                let signal = if action == link::Action::Kill {
-                    Signal::KILL
-                } else {
-                    Signal::TERM
-                };
-                if let Some(process) = &self.processes[index] {
-                    process.signal(signal);
-                }
-            }
-            link::Action::Detach => {
-                if let Some(terminal) = link.kind.terminal() {
-                    match unit::detach_terminal(terminal) {
-                        Ok(true) => {
-                            debug!(
-                                bundle = self.settings.name,
-                                link = link.name,
-                                "channel detached"
-                            );
-                        }
-                        Ok(false) => {}
-                        Err(error) => {
-                            debug!(bundle = self.settings.name, link = link.name, %error, "cannot detach");
-                        }
-                    }
-                }
-            }
-            link::Action::LoadModules => {
-                let result = Command::new("modprobe")
-                    .args(["-a", "ppp_generic", "ppp_async", "ppp_synctty"])
-                    .stdin(Stdio::null())
-                    .stdout(Stdio::null())
-                    .stderr(Stdio::null())
-                    .status();
-                warn!(
-                    bundle = self.settings.name,
-                    ?result,
-                    "no PPP in the kernel; ran modprobe"
-                );
             }
         }
     }
@@ -455,7 +333,8 @@ impl Keeper {
         }
     }
 
-    /// Whether the interface is another one than when this was last asked.
+    /// Whether the interface is another one than when this was last asked, or than the one kept by
+    /// an earlier supervisor.
     pub fn take_is_new(&mut self) -> bool {
         std::mem::take(&mut self.is_new)
     }
@@ -526,31 +405,6 @@ impl Keeper {
         false
     }
 
-    fn explain_mismatch(&self, index: usize, shared: &Shared) {
-        let wanted = self.processes[index].as_ref().and_then(|process| {
-            let tdb = Tdb::open(&shared.database).ok()?;
-            advert::wanted_key(&tdb, process.pid()).ok()?
-        });
-        let advertised = String::from_utf8_lossy(&self.advert.key()).into_owned();
-        let link = &self.settings.links[index].name;
-        let database = shared.database.display().to_string();
-        let bundle = &self.settings.name;
-        if let Some(wanted) = wanted {
-            error!(
-                bundle,
-                link,
-                "key-mismatch: pppd looked for {wanted}, we advertise {advertised} in {database}"
-            );
-        } else {
-            error!(
-                bundle,
-                link,
-                "key-mismatch: pppd does not use the database {database}, where we advertise \
-                 {advertised}; set `database` in [defaults] to the one it uses"
-            );
-        }
-    }
-
     /// Tells every pppd to end. True when none is left.
     pub fn stop(&mut self, shared: &mut Shared, now: Duration) -> bool {
         if self.bundle.state() != State::Down {
@@ -568,5 +422,6 @@ impl Keeper {
     }
 }
 
+mod children;
 mod network;
 mod report;

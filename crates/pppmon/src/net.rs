@@ -200,6 +200,8 @@ pub struct Interface {
     pub index: u32,
     /// Its name.
     pub name: String,
+    /// Whether it is switched on.
+    pub up: bool,
     /// Bytes received and sent.
     pub bytes: (u64, u64),
     /// Packets received, and packets dropped on receive.
@@ -210,6 +212,7 @@ fn interface(message: &Message) -> Interface {
     let mut found = Interface {
         index: message.number(4),
         name: String::new(),
+        up: message.number(8) & IFF_UP != 0,
         bytes: (0, 0),
         packets: (0, 0),
     };

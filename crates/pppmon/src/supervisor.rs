@@ -130,8 +130,10 @@ impl<'a> Supervisor<'a> {
                 let name = bundle.name.clone();
                 let assigned = self.assign(&bundle)?;
                 let kept = self.keeping.take(&name);
-                let keeper = Keeper::new(bundle, kept, assigned, seed(), &mut self.shared)?;
-                keep(&self.keeping, &keeper);
+                let mut keeper = Keeper::new(bundle, kept, assigned, seed(), &mut self.shared)?;
+                if keeper.take_is_new() {
+                    keep(&mut self.keeping, &keeper);
+                }
                 self.keepers.push(keeper);
             }
             Mode::Classic => {
@@ -236,7 +238,7 @@ impl<'a> Supervisor<'a> {
             for keeper in &mut self.keepers {
                 keeper.tick(&mut self.shared, now);
                 if keeper.take_is_new() {
-                    keep(&self.keeping, keeper);
+                    keep(&mut self.keeping, keeper);
                 }
             }
             for classic in &mut self.classics {
@@ -435,7 +437,7 @@ fn read_leases(path: &std::path::Path) -> Leases {
 }
 
 /// Leaves a copy of a bundle's interface with whoever keeps it when we are gone.
-fn keep(keeping: &Keeping, keeper: &Keeper) {
+fn keep(keeping: &mut Keeping, keeper: &Keeper) {
     let name = &keeper.settings().name;
     let kept = keeper
         .descriptor()

@@ -1,5 +1,6 @@
 //! Every system call without a safe wrapper elsewhere: the ioctls of /dev/ppp and of terminals,
-//! byte locks, PPPoE sockets, the watchdog device, and children that die with us.
+//! byte locks, PPPoE sockets, the watchdog device, who is at the other end of a socket, and
+//! children that die with us.
 #![expect(
     unsafe_code,
     reason = "ioctls and fcntl locks that neither std nor rustix offers"
@@ -58,6 +59,40 @@ fn check(result: c_int) -> io::Result<c_int> {
     } else {
         Ok(result)
     }
+}
+
+/// The process at the other end of a Unix socket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Peer {
+    /// Its process id; 0 if it lives outside of our process namespace.
+    pub pid: u32,
+    /// Its user.
+    pub uid: u32,
+}
+
+/// Who is at the other end of a Unix socket. rustix takes a process id of 0 for impossible.
+pub fn peer(socket: impl AsFd) -> io::Result<Peer> {
+    let mut peer = libc::ucred {
+        pid: 0,
+        uid: 0,
+        gid: 0,
+    };
+    let mut length = libc::socklen_t::try_from(size_of_val(&peer)).map_err(io::Error::other)?;
+    // SAFETY: the kernel writes at most `length` bytes, the size of `peer`, whose fields hold any
+    // bits (socket(7), SO_PEERCRED).
+    check(unsafe {
+        libc::getsockopt(
+            socket.as_fd().as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_PEERCRED,
+            (&raw mut peer).cast(),
+            &raw mut length,
+        )
+    })?;
+    Ok(Peer {
+        pid: peer.pid.cast_unsigned(),
+        uid: peer.uid,
+    })
 }
 
 /// An ioctl whose argument points to an `int` that is read, written or both.

@@ -15,6 +15,14 @@ $b mount --bind "$modules/$release" "$n/lib/modules/$release" || exit 1
 mount_out $n/vmout || exit 1
 $b ip link set lo up
 
+# A machine that starts again although it may not has died.
+echo >>$n/vmout/boots
+[ "$($b wc -l <$n/vmout/boots)" -le "$((restarts + 1))" ] || {
+    echo "the machine has started again"
+    echo o >/proc/sysrq-trigger
+    $b sleep 60
+}
+
 # In the new root.
 run='
     busybox=/bin/busybox

@@ -3,6 +3,7 @@
 # read-only. Kernel parameters that are ours:
 #   vm.out=DIR      host directory with the executable `cmd`; gets `out` (its output) and `rc`
 #   vm.modules=DIR  directory that holds the kernel's modules, one subdirectory per release
+#   vm.restarts=N   how often the machine may start again
 b=/bin/busybox
 n=/mnt/root
 lower=/
@@ -13,6 +14,7 @@ for word in $($b cat /proc/cmdline); do
     case $word in
     vm.out=*) out=${word#vm.out=} ;;
     vm.modules=*) modules=${word#vm.modules=} ;;
+    vm.restarts=*) restarts=${word#vm.restarts=} ;;
     esac
 done
 release=$($b uname -r)

@@ -5,10 +5,9 @@ use std::path::Path;
 
 use anyhow::Result;
 
-use super::{BUSYBOX, Options, ROOT, RunDir, check_installed, parameter, write_new};
+use super::{BUSYBOX, Backend, Options, ROOT, RunDir, check_installed, parameter, write_new};
 
-/// Debian packages the machine is made of, for the setup command.
-pub(crate) const PACKAGES: &[&str] = &["user-mode-linux", "busybox-static"];
+pub(super) const PACKAGES: &[&str] = &["user-mode-linux", "busybox-static"];
 
 const KERNEL: &str = "/usr/bin/linux.uml";
 const MODULES: &str = "/usr/lib/uml/modules";
@@ -17,7 +16,7 @@ const TAIL: &str = include_str!("uml-tail.sh");
 
 /// The command line that boots the machine.
 pub(super) fn command(run_dir: &RunDir, options: &Options) -> Result<Vec<OsString>> {
-    check_installed(&[KERNEL, MODULES, BUSYBOX])?;
+    check_installed(Backend::Uml, &[KERNEL, MODULES, BUSYBOX])?;
     let init = run_dir.file("init");
     write_new(&init, [HEAD, ROOT, TAIL].concat().as_bytes())?;
     let mut words: Vec<OsString> = vec![KERNEL.into()];
@@ -36,5 +35,6 @@ pub(super) fn command(run_dir: &RunDir, options: &Options) -> Result<Vec<OsStrin
     words.push(parameter("uml_dir=", &run_dir.0)?);
     words.push(parameter("vm.out=", &run_dir.0)?);
     words.push(parameter("vm.modules=", Path::new(MODULES))?);
+    words.push(format!("vm.restarts={}", options.restarts).into());
     Ok(words)
 }

@@ -1,11 +1,12 @@
 //! What a bundle gives to the network: its interface, addresses, routes, hooks.
 
-use std::io;
+use std::fs::File;
+use std::io::{self, Write};
 use std::net::Ipv4Addr;
 use std::process::{Command, Stdio};
 
 use nightshift_common::escape::Escaped;
-use tracing::{error, warn};
+use tracing::{debug, error, warn};
 
 use super::{Keeper, Shared};
 use crate::config::BundleSettings;
@@ -32,6 +33,7 @@ impl Keeper {
             }
         }
         // An address of another time goes last, so that routes which prefer the new one live on.
+        let mut changed = false;
         if let Ok(messages) = shared.netlink.addresses() {
             for message in messages {
                 if message.number(4) != index || message.body.first() != Some(&2) {
@@ -51,8 +53,15 @@ impl Keeper {
                         "the address {other} became {local}"
                     );
                     let _ = shared.netlink.delete_address(index, other);
+                    changed = true;
                 }
             }
+        }
+        if changed {
+            // Where the kernel would not promote the new address it went with the old one, and the
+            // routes with both.
+            let _ = shared.netlink.add_address(index, local, remote);
+            self.put_routes(shared);
         }
     }
 
@@ -115,5 +124,14 @@ pub(super) fn set_up_interface(
         netlink.rename(interface.index, &wanted)?;
     }
     netlink.set_up(interface.index, settings.mrru)?;
+    // A new address with the same peer is secondary to the old one, and would go with it.
+    let promote = format!("/proc/sys/net/ipv4/conf/{wanted}/promote_secondaries");
+    if let Err(error) = File::options()
+        .write(true)
+        .open(promote)
+        .and_then(|mut file| file.write_all(b"1"))
+    {
+        debug!(bundle = settings.name, %error, "addresses are not promoted");
+    }
     Ok((interface.index, wanted))
 }

@@ -1,4 +1,5 @@
-//! Tests of the program itself. Those under `vm` need a kernel with PPP to themselves.
+//! Tests of the program itself. Those under `vm` and `hardware` need a kernel with PPP to
+//! themselves.
 
 #![expect(
     clippy::disallowed_methods,
@@ -8,4 +9,5 @@
 )]
 
 mod commands;
+mod hardware;
 mod vm;

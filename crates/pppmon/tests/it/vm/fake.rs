@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -18,7 +18,25 @@ pub(super) struct Fake {
 }
 
 impl Fake {
+    /// With a script in place of pppd.
     pub(super) fn start(script: &str, bundles: usize, links: usize, defaults: &str) -> Self {
+        // Static, so that it starts fast.
+        let script = format!("#!/bin/busybox sh\n{script}\n");
+        let install = |pppd: &Path| {
+            fs::write(pppd, script).unwrap();
+            let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+            fs::set_permissions(pppd, mode).unwrap();
+        };
+        Self::start_with(install, bundles, links, defaults)
+    }
+
+    /// With whatever is put in the place of pppd.
+    fn start_with(
+        install: impl FnOnce(&Path),
+        bundles: usize,
+        links: usize,
+        defaults: &str,
+    ) -> Self {
         assert!(
             Command::new("modprobe")
                 .args([
@@ -34,11 +52,7 @@ impl Fake {
                 .success()
         );
         let dir = tempfile::tempdir().unwrap();
-        let pppd = dir.path().join("pppd");
-        // Static, so that it starts fast.
-        fs::write(&pppd, format!("#!/bin/busybox sh\n{script}\n")).unwrap();
-        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
-        fs::set_permissions(&pppd, mode).unwrap();
+        install(&dir.path().join("pppd"));
         let path = dir.path().display();
         let mut text = format!(
             "[defaults]\npppd = \"{path}/pppd\"\ndatabase = \"{path}/pppd2.tdb\"\n\
@@ -119,25 +133,8 @@ impl Drop for Fake {
     }
 }
 
-/// Link 0 ends again and again, the others once each, a while after one another. Each notes when
-/// it starts and when it ends, and how long a shell takes to start another one.
-const ENDING: &str = r#"
-    link=${*#*line 0 }
-    link=${link%% *}
-    log=${0%pppd}link$link
-    [ -e "$log" ] || first=1
-    echo "start $EPOCHREALTIME" >> "$log"
-    echo 'Using interface ppp9'
-    echo 'Link attached to ppp0'
-    if [ "$link" != 0 ]; then
-        [ "$first" ] || exec sleep 1000
-        echo "fork $EPOCHREALTIME" >> "$log"
-        /bin/busybox sh -c 'echo "exec $EPOCHREALTIME" >> "$0"' "$log"
-        sleep "$((link / 2)).$((link % 2 * 5))"
-    fi
-    echo "end $EPOCHREALTIME" >> "$log"
-    exit 16
-"#;
+/// A pppd that ends; see there.
+const ENDING: &str = include_str!("ending.c");
 
 /// Links whose first respawn is measured.
 const MEASURED: [usize; 5] = [1, 2, 3, 4, 5];
@@ -147,7 +144,17 @@ pub(super) struct Ending(pub(super) Fake);
 
 impl Ending {
     pub(super) fn start() -> Self {
-        Self(Fake::start(ENDING, 1, 1 + MEASURED.len(), ""))
+        let compile = |pppd: &Path| {
+            let source = pppd.with_extension("c");
+            fs::write(&source, ENDING).unwrap();
+            let compiled = Command::new("cc")
+                .args(["-static", "-O2", "-o"])
+                .args([pppd, &source])
+                .status()
+                .unwrap();
+            assert!(compiled.success());
+        };
+        Self(Fake::start_with(compile, 1, 1 + MEASURED.len(), ""))
     }
 
     /// Seconds of a link's notes.
@@ -158,8 +165,8 @@ impl Ending {
             .collect()
     }
 
-    /// Seconds from the last word of one pppd to the first of the next, ascending: its end, the
-    /// supervisor, and the start of a shell.
+    /// Seconds from the end of a pppd to the first step of the next, ascending: the supervisor, and
+    /// the start of a process.
     pub(super) fn respawns(&self) -> Vec<f64> {
         wait_for("the respawns", Duration::from_secs(30), || {
             MEASURED
@@ -169,8 +176,8 @@ impl Ending {
         self.sorted("end", |link| self.notes(link, "start")[1])
     }
 
-    /// Seconds that a shell takes to start a shell, ascending.
-    pub(super) fn shell_starts(&self) -> Vec<f64> {
+    /// Seconds that such a pppd takes to start another process of its kind, ascending.
+    pub(super) fn process_starts(&self) -> Vec<f64> {
         self.sorted("fork", |link| self.notes(link, "exec")[0])
     }
 

@@ -72,6 +72,20 @@ impl Host {
         command
     }
 
+    /// Connects two hosts by an Ethernet cable; each end has this name.
+    pub(super) fn plug(&self, other: &Self, name: &str) {
+        let end = |host: &Self| host.holder.id().to_string();
+        let linked = Command::new("ip")
+            .args(["link", "add", name, "netns", &end(self), "type", "veth"])
+            .args(["peer", "name", name, "netns", &end(other)])
+            .status()
+            .unwrap();
+        assert!(linked.success());
+        for host in [self, other] {
+            host.shell(&format!("ip link set {name} up"));
+        }
+    }
+
     /// A path of the host's, as seen from outside.
     pub(super) fn path(&self, path: &str) -> PathBuf {
         PathBuf::from(format!("/proc/{}/root{path}", self.holder.id()))

@@ -44,6 +44,8 @@ pub(super) struct Side {
     pub(super) addresses: Option<String>,
     /// An array of more options for pppd.
     pub(super) link_options: String,
+    /// Entries of links beside those over the relay's lines.
+    pub(super) other_links: String,
 }
 
 /// Another pppd than the distribution's: the scenarios run with it if `PPPMON_PPPD` names one.
@@ -68,6 +70,7 @@ impl Side {
             extra: String::new(),
             addresses: None,
             link_options: "[]".into(),
+            other_links: String::new(),
         }
     }
 
@@ -115,6 +118,7 @@ impl Side {
                 self.link_options
             );
         }
+        text.push_str(&self.other_links);
         write(&self.config_path(), &text);
     }
 
@@ -126,14 +130,19 @@ impl Side {
             return;
         }
         if self.care == Care::Hook {
-            let script = format!("#!/bin/sh\nip route replace {} dev $1\n", self.route());
-            self.host.shell(&format!(
-                "printf '%s' '{script}' > /etc/ppp/ip-up; chmod 755 /etc/ppp/ip-up"
-            ));
+            self.install_hook();
         }
         for line in 0..links {
             self.start_stock(relay, line);
         }
+    }
+
+    /// Has pppd add the route whenever its interface comes up.
+    pub(super) fn install_hook(&self) {
+        let script = format!("#!/bin/sh\nip route replace {} dev $1\n", self.route());
+        self.host.shell(&format!(
+            "printf '%s' '{script}' > /etc/ppp/ip-up; chmod 755 /etc/ppp/ip-up"
+        ));
     }
 
     /// Starts what looks after one line, without pppmon.
@@ -196,7 +205,7 @@ impl Side {
     }
 
     /// Starts a program whose output goes to the log, each line with the seconds since the first.
-    fn spawn_logged(&mut self, mut command: Command) -> Child {
+    pub(super) fn spawn_logged(&mut self, mut command: Command) -> Child {
         let (read, write) = std::io::pipe().unwrap();
         let child = command
             .stdin(Stdio::null())
@@ -221,7 +230,7 @@ impl Side {
         child
     }
 
-    fn log_path(&self) -> PathBuf {
+    pub(super) fn log_path(&self) -> PathBuf {
         self.host.directory.join("log")
     }
 
