@@ -12,6 +12,8 @@ use crate::chain::{Chain, Judge, Presented};
 use crate::classify::{self, classify, next_alarm};
 use crate::db::DbError;
 use crate::digest::Sha256;
+use crate::dns::Dns;
+use crate::dns::caa::Caa;
 use crate::finding::{Code, Finding, worst};
 use crate::history::History;
 use crate::import::distrusted::{self, Distrusted};
@@ -24,9 +26,11 @@ use crate::rule::Rule;
 use crate::store::Store;
 use crate::store::events::{Event, NewEvent};
 use crate::store::runs::{self, RunRow};
+use crate::sweep;
 use crate::targets::Entry;
 use crate::when::{DAY, Unix};
 
+mod names;
 mod review;
 
 pub(crate) use review::review_vantages;
@@ -56,6 +60,7 @@ pub(crate) struct Engine {
     rules: Vec<Rule>,
     thresholds: (f64, f64),
     skewed: bool,
+    asker: Option<names::Asker>,
     sweep: Sweep,
     batched: usize,
     batch_begun: Instant,
@@ -78,6 +83,7 @@ pub(crate) struct Sweep {
     pub(crate) answered: std::collections::HashSet<usize>,
     touched: Vec<i64>,
     changed: Vec<(usize, Option<IpAddr>, i64)>,
+    caa: Vec<(usize, Caa)>,
 }
 
 /// What an engine is made of.
@@ -89,6 +95,7 @@ pub(crate) struct Parts {
     pub(crate) rules: Vec<Rule>,
     /// Shares of the lifetime for `expiring` and `expiring-now`.
     pub(crate) thresholds: (f64, f64),
+    pub(crate) dns: Option<Arc<Dns>>,
 }
 
 impl Engine {
@@ -101,6 +108,7 @@ impl Engine {
             entries,
             rules,
             thresholds,
+            dns,
         } = parts;
         for der in store.ca_certificates()? {
             if let Some(cert) = crate::cert::Cert::parse(&der) {
@@ -167,6 +175,7 @@ impl Engine {
             rules,
             thresholds,
             skewed,
+            asker: names::Asker::new(dns)?,
             sweep: Sweep::default(),
             batched: 0,
             batch_begun: Instant::now(),
@@ -190,13 +199,18 @@ impl Engine {
         &mut self.store
     }
 
-    /// Takes one result.
-    pub(crate) fn take(&mut self, result: &crate::sweep::Result, now: Unix) -> Result<(), DbError> {
+    /// Takes one result. Where TLSA records are published it is judged each time, for they may
+    /// change while the chain does not.
+    pub(crate) fn take(&mut self, result: &sweep::Result, now: Unix) -> Result<(), DbError> {
         let key = (result.target, result.addr);
         if result.seen.presented.is_some() {
             self.sweep.answered.insert(result.target);
         }
+        if let Some(caa) = &result.caa {
+            self.sweep.caa.push((result.target, caa.clone()));
+        }
         if let Some(slot) = self.index.get(&key)
+            && result.tlsa.is_empty()
             && slot.is_unchanged(&result.seen, now)
         {
             *self.sweep.outcomes.entry(slot.outcome.kind()).or_default() += 1;
@@ -208,7 +222,7 @@ impl Engine {
             self.batch_begun = Instant::now();
         }
         self.batched += 1;
-        let taken = self.record(key, &result.seen, now);
+        let taken = self.record(key, result, now);
         if taken.is_err() {
             self.store.rollback();
             self.batched = 0;
@@ -238,6 +252,17 @@ impl Engine {
         for some in touched.chunks(TOUCHED) {
             self.store.transaction(|store| store.touch(some, now))?;
         }
+        let caa = std::mem::take(&mut self.sweep.caa);
+        self.store.transaction(|store| {
+            for (at, records) in caa {
+                let name = self.entries[at].1.target.name();
+                store.remember_caa(name, &records.to_string(), now)?;
+            }
+            Ok(())
+        })?;
+        if let Some(asker) = &mut self.asker {
+            asker.failures = 0;
+        }
         let changed = std::mem::take(&mut self.sweep.changed);
         self.store.begin()?;
         for (at, addr, chain) in changed {
@@ -253,9 +278,10 @@ impl Engine {
     fn record(
         &mut self,
         key: (usize, Option<IpAddr>),
-        seen: &Seen,
+        result: &sweep::Result,
         now: Unix,
     ) -> Result<(), DbError> {
+        let seen = &result.seen;
         let chain = match &seen.presented {
             Some(presented) => self.judge.chain(presented, now).map(Arc::new),
             None => None,
@@ -278,16 +304,17 @@ impl Engine {
             proof: seen.proof,
             chain,
         };
-        self.write(key, &observation, seen.presented.as_ref(), now)
+        self.write(key, &observation, result, now)
     }
 
     fn write(
         &mut self,
         key: (usize, Option<IpAddr>),
         observation: &Observation,
-        presented: Option<&Presented>,
+        result: &sweep::Result,
         now: Unix,
     ) -> Result<(), DbError> {
+        let presented = result.seen.presented.as_ref();
         let (target_id, entry) = self.entries[key.0].clone();
         let mut history = self.history(key.0, now)?;
         let chain_id = match presented {
@@ -302,7 +329,12 @@ impl Engine {
             .as_deref()
             .and_then(|chain| history.old(observation, chain));
         let old_hash = old.map(|old| old.chain.hash);
-        let knowledge = self.knowledge(observation, &history, &entry)?;
+        let mut knowledge = self.knowledge(observation, &history, &entry)?;
+        knowledge.tlsa.clone_from(&result.tlsa);
+        if let Some(chain) = &observation.chain {
+            let brought = result.caa.as_ref();
+            knowledge.caa = self.caa(&entry, &history, chain, brought, now)?;
+        }
         let mut findings = classify(&history, observation, &knowledge, now);
         self.apply_rules(&mut findings, target_id, &entry, now)?;
         let unsettled = observation.chain.as_deref().is_some_and(|chain| {

@@ -35,6 +35,7 @@ mod command;
 mod config;
 mod db;
 mod digest;
+mod dns;
 mod engine;
 mod error;
 mod finding;

@@ -15,6 +15,7 @@ use crate::target::Target;
 
 pub(crate) mod events;
 pub(crate) mod lists;
+mod names;
 pub(crate) mod runs;
 mod schema;
 #[cfg(test)]

@@ -2,6 +2,7 @@
 //! one schedule. Measured against one multi-threaded runtime this saves the work-stealing, about
 //! a tenth of the CPU.
 
+use std::collections::HashSet;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,6 +12,9 @@ use tokio::sync::mpsc::error::TryRecvError;
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
 
+use crate::dns::caa::Caa;
+use crate::dns::tlsa::Tlsa;
+use crate::dns::{Dns, DnsError};
 use crate::outcome::{Outcome, Stage};
 use crate::probe::{Prober, Seen};
 use crate::schedule::{self, Cidr, Network, Next, Schedule};
@@ -33,6 +37,10 @@ pub(crate) struct Options {
     /// Pause between two probes of one foreign network.
     pub(crate) pause: Duration,
     pub(crate) own_networks: Vec<Cidr>,
+    /// What to ask of the DNS besides addresses.
+    pub(crate) dns: Option<Arc<Dns>>,
+    /// Targets, by index, whose CAA records are to be looked at.
+    pub(crate) caa_due: Arc<HashSet<usize>>,
 }
 
 /// One probe's result; `target` is an index into the list given to [`run`].
@@ -41,6 +49,10 @@ pub(crate) struct Result {
     pub(crate) target: usize,
     pub(crate) addr: Option<IpAddr>,
     pub(crate) seen: Seen,
+    /// Signed TLSA records, where they are asked.
+    pub(crate) tlsa: Vec<Tlsa>,
+    /// CAA records, where they were due and the resolver answered.
+    pub(crate) caa: Option<Caa>,
 }
 
 #[derive(Debug)]
@@ -214,14 +226,46 @@ async fn perform(shared: &Shared, prober: &Prober, sender: &mpsc::Sender<Result>
         return;
     };
     let seen = prober.probe(target, addr, job.spent).await;
+    let (mut tlsa, mut caa) = (Vec::new(), None);
+    if seen.presented.is_some()
+        && let Some(dns) = &shared.options.dns
+    {
+        // Boxed: most sweeps ask nothing, and every probe would carry the state for it.
+        (tlsa, caa) = Box::pin(ask(shared, dns, job.target)).await;
+    }
     // The receiver is gone only when the sweep is being stopped.
     let _ = sender
         .send(Result {
             target: job.target,
             addr: Some(addr),
             seen,
+            tlsa,
+            caa,
         })
         .await;
+}
+
+/// What the DNS says about a target that showed a chain. No answer is no news.
+async fn ask(shared: &Shared, dns: &Dns, index: usize) -> (Vec<Tlsa>, Option<Caa>) {
+    let target = &shared.targets[index];
+    let silent = |what: &'static str, error: DnsError| {
+        tracing::debug!(%target, what, "no answer from the DNS: {error}");
+    };
+    let mut tlsa = Vec::new();
+    if dns.tlsa {
+        match dns.resolver.tlsa(target).await {
+            Ok(records) => tlsa = records,
+            Err(error) => silent("TLSA", error),
+        }
+    }
+    let mut caa = None;
+    if dns.caa && shared.options.caa_due.contains(&index) {
+        match dns.resolver.caa(target.name()).await {
+            Ok(records) => caa = Some(records),
+            Err(error) => silent("CAA", error),
+        }
+    }
+    (tlsa, caa)
 }
 
 /// Resolves a name and queues a probe for each of its addresses.
@@ -265,6 +309,8 @@ async fn resolve(shared: &Shared, sender: &mpsc::Sender<Result>, job: &Job) {
             target: job.target,
             addr: None,
             seen: Seen::nothing(outcome),
+            tlsa: Vec::new(),
+            caa: None,
         })
         .await;
 }

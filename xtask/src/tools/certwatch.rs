@@ -19,7 +19,7 @@ pub(super) const TOOL: Tool = Tool {
         Extra::Example("cron"),
     ],
     debian: Debian {
-        test: &["openssl", "postgresql"],
+        test: &["ldnsutils", "openssl", "postgresql", "unbound"],
         demo: &[],
         bench: &["openssl", "prometheus-blackbox-exporter"],
     },

@@ -68,6 +68,7 @@ pub(super) fn run(args: &Check, settings: &Settings) -> Result<Exit, Error> {
             known_bad: chain
                 .as_deref()
                 .and_then(|chain| distrusted::reason(chain, &[])),
+            tlsa: result.tlsa,
             expiring_share: settings.thresholds.0,
             expiring_now_share: settings.thresholds.1,
             ..Knowledge::default()

@@ -115,6 +115,7 @@ pub(super) fn engine(settings: &Settings, entries: Vec<Entry>) -> Result<Engine,
         entries,
         rules: settings.rules.clone(),
         thresholds: settings.thresholds,
+        dns: settings.sweep.dns.clone(),
     };
     Ok(Engine::new(parts, when::now())?)
 }
@@ -128,6 +129,7 @@ pub(super) fn sweep_until(
     let targets: Arc<[Target]> = engine.targets().into();
     let options = sweep::Options {
         in_flight: settings.sweep.in_flight.min(descriptors()),
+        caa_due: Arc::new(engine.caa_due(when::now())?),
         ..settings.sweep.clone()
     };
     let mut failure: Option<DbError> = None;

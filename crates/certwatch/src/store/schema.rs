@@ -47,6 +47,10 @@ const MIGRATIONS: &[&str] = &[
     ALTER TABLE event ADD COLUMN told BIGINT NOT NULL DEFAULT 1;
     CREATE INDEX event_untold ON event (vantage) WHERE told = 0;
 ",
+    "
+    CREATE TABLE caa (name TEXT PRIMARY KEY, records TEXT NOT NULL, changed BIGINT,
+        asked BIGINT NOT NULL);
+",
 ];
 
 /// Brings the schema up to date.

@@ -82,7 +82,7 @@ fn an_older_schema_is_migrated_with_its_content() {
     rusqlite::Connection::open(&path)
         .unwrap()
         .execute_batch(
-            "DROP INDEX event_untold; ALTER TABLE event DROP COLUMN told;
+            "DROP TABLE caa; DROP INDEX event_untold; ALTER TABLE event DROP COLUMN told;
              UPDATE meta SET version = 1",
         )
         .unwrap();
@@ -117,6 +117,10 @@ const SUITE: &[(&str, Check)] = &[
     ("lists", imported_lists_are_read_back),
     ("issuers", issuers_of_a_target_are_replaced_as_a_set),
     ("hostile text", names_with_nul_and_controls_are_kept),
+    (
+        "CAA records",
+        a_change_of_caa_records_is_told_from_what_always_was,
+    ),
     ("two writers", two_writers_take_turns),
     ("reopened", a_store_is_opened_again_with_its_schema),
 ];
@@ -434,6 +438,18 @@ fn names_with_nul_and_controls_are_kept(open: Opener<'_>) {
     store.vantage(name).unwrap();
     let names: Vec<String> = store.vantages().unwrap().into_values().collect();
     assert_eq!(names, [name.replace('\0', "\u{fffd}")]);
+}
+
+fn a_change_of_caa_records_is_told_from_what_always_was(open: Opener<'_>) {
+    let mut store = open();
+    let mut see = |records: &str, at| store.remember_caa("a.example", records, at).unwrap();
+    assert_eq!(see("one", 100), None);
+    assert_eq!(see("one", 200), None);
+    assert_eq!(see("two", 300), Some(300));
+    assert_eq!(see("two", 400), Some(300));
+    assert_eq!(see("one", 500), Some(500), "back is a change, too");
+    assert_eq!(store.caa_asked_since(500).unwrap().len(), 1);
+    assert!(store.caa_asked_since(501).unwrap().is_empty());
 }
 
 /// Two processes insert the same certificates in opposite orders: they wait for each other, and

@@ -9,6 +9,7 @@ mod durability;
 mod fleet;
 mod hostile;
 mod memory;
+mod names;
 mod notices;
 mod offline;
 mod postgres;
