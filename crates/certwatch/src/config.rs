@@ -54,6 +54,7 @@ struct ProbeLayer {
     in_flight: Option<Spanned<u32>>,
     threads: Option<Spanned<u32>>,
     pause: Option<Spanned<Span>>,
+    every: Option<Spanned<Span>>,
     own_networks: Vec<Spanned<String>>,
 }
 
@@ -103,6 +104,8 @@ pub(crate) struct Settings {
     pub(crate) public_roots: String,
     pub(crate) local_roots: String,
     pub(crate) sweep: sweep::Options,
+    /// Between two looks at one target.
+    pub(crate) every: Duration,
     pub(crate) thresholds: (f64, f64),
     pub(crate) aliases: BTreeMap<String, String>,
     pub(crate) rules: Vec<Rule>,
@@ -193,6 +196,13 @@ fn resolve(
         layer.probe.pause.clone(),
         second,
     );
+    let every = resolver.value(
+        "probe.every",
+        "every",
+        None,
+        layer.probe.every.clone(),
+        Span(Duration::from_hours(6)),
+    );
     let in_flight = resolver.value(
         "probe.in-flight",
         "concurrency",
@@ -274,9 +284,11 @@ fn resolve(
             deadline: deadline.0,
             pause: pause.0,
             own_networks,
+            fast: false,
             dns,
             caa_due: Arc::default(),
         },
+        every: every.0,
         thresholds: (expiring, expiring_now),
         aliases: layer.owners.aliases.clone(),
         rules,

@@ -31,8 +31,10 @@ use crate::targets::Entry;
 use crate::when::{DAY, Unix};
 
 mod names;
+mod plan;
 mod review;
 
+use plan::Plan;
 pub(crate) use review::review_vantages;
 
 /// Results per transaction, and how long one may last: others wait for it, and what is not
@@ -61,6 +63,7 @@ pub(crate) struct Engine {
     thresholds: (f64, f64),
     skewed: bool,
     asker: Option<names::Asker>,
+    plan: Option<Plan>,
     sweep: Sweep,
     batched: usize,
     batch_begun: Instant,
@@ -79,8 +82,8 @@ struct Slot {
 pub(crate) struct Sweep {
     /// Results per kind of outcome.
     pub(crate) outcomes: BTreeMap<&'static str, usize>,
-    /// Targets that showed a chain, by index.
-    pub(crate) answered: std::collections::HashSet<usize>,
+    /// The targets looked at, by index, and whether they showed a chain.
+    pub(crate) looked: HashMap<usize, bool>,
     touched: Vec<i64>,
     changed: Vec<(usize, Option<IpAddr>, i64)>,
     caa: Vec<(usize, Caa)>,
@@ -96,6 +99,8 @@ pub(crate) struct Parts {
     /// Shares of the lifetime for `expiring` and `expiring-now`.
     pub(crate) thresholds: (f64, f64),
     pub(crate) dns: Option<Arc<Dns>>,
+    /// Seconds between two looks at a target, where only what is due is looked at.
+    pub(crate) every: Option<i64>,
 }
 
 impl Engine {
@@ -109,6 +114,7 @@ impl Engine {
             rules,
             thresholds,
             dns,
+            every,
         } = parts;
         for der in store.ca_certificates()? {
             if let Some(cert) = crate::cert::Cert::parse(&der) {
@@ -154,6 +160,10 @@ impl Engine {
                 seen[*at] = true;
             }
         }
+        let plan = match every {
+            Some(every) => Some(Plan::load(&mut store, vantage_id, &entries, every)?),
+            None => None,
+        };
         let distrusted = store.distrusted()?;
         let newest = store.newest()?;
         let skewed = newest - now > CLOCK_TOLERANCE;
@@ -176,6 +186,7 @@ impl Engine {
             thresholds,
             skewed,
             asker: names::Asker::new(dns)?,
+            plan,
             sweep: Sweep::default(),
             batched: 0,
             batch_begun: Instant::now(),
@@ -188,6 +199,15 @@ impl Engine {
             .iter()
             .map(|(_, entry)| entry.target.clone())
             .collect()
+    }
+
+    /// How many addresses stand at each kind of outcome, as last seen.
+    pub(crate) fn standing(&self) -> BTreeMap<&'static str, usize> {
+        let mut standing = BTreeMap::new();
+        for slot in self.index.values() {
+            *standing.entry(slot.outcome.kind()).or_default() += 1;
+        }
+        standing
     }
 
     /// Events of this vantage that nobody was told of yet.
@@ -203,9 +223,7 @@ impl Engine {
     /// change while the chain does not.
     pub(crate) fn take(&mut self, result: &sweep::Result, now: Unix) -> Result<(), DbError> {
         let key = (result.target, result.addr);
-        if result.seen.presented.is_some() {
-            self.sweep.answered.insert(result.target);
-        }
+        *self.sweep.looked.entry(result.target).or_default() |= result.seen.presented.is_some();
         if let Some(caa) = &result.caa {
             self.sweep.caa.push((result.target, caa.clone()));
         }
@@ -272,7 +290,9 @@ impl Engine {
             }
         }
         self.store.commit()?;
-        Ok(std::mem::take(&mut self.sweep))
+        let sweep = std::mem::take(&mut self.sweep);
+        self.reschedule(&sweep.looked, now)?;
+        Ok(sweep)
     }
 
     fn record(

@@ -36,6 +36,7 @@ mod config;
 mod db;
 mod digest;
 mod dns;
+mod due;
 mod engine;
 mod error;
 mod finding;

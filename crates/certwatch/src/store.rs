@@ -20,6 +20,7 @@ pub(crate) mod runs;
 mod schema;
 #[cfg(test)]
 mod tests;
+mod turns;
 pub(crate) mod verdicts;
 
 /// An open store.

@@ -37,6 +37,8 @@ pub(crate) struct Options {
     /// Pause between two probes of one foreign network.
     pub(crate) pause: Duration,
     pub(crate) own_networks: Vec<Cidr>,
+    /// Hang up without a goodbye.
+    pub(crate) fast: bool,
     /// What to ask of the DNS besides addresses.
     pub(crate) dns: Option<Arc<Dns>>,
     /// Targets, by index, whose CAA records are to be looked at.
@@ -73,17 +75,18 @@ struct Shared {
     running: Mutex<usize>,
 }
 
-/// Probes every target once and hands each result to `take`, on the calling thread, and `None`
+/// Probes the targets that `which` names by index, once, and hands each result to `take`, on the calling thread, and `None`
 /// when there was none for a while. `take` ends the sweep early by returning false.
 pub(crate) fn run(
     targets: &Arc<[Target]>,
+    which: impl IntoIterator<Item = usize>,
     options: &Options,
     mut take: impl FnMut(Option<Result>) -> bool,
 ) -> std::io::Result<()> {
     let mut schedule = Schedule::new(options.pause);
     let now = Instant::now();
-    for (index, target) in targets.iter().enumerate() {
-        let addr = target.ip();
+    for index in which {
+        let addr = targets[index].ip();
         let network = addr.and_then(|addr| schedule::network(addr, &options.own_networks));
         schedule.push(
             Job {
@@ -152,7 +155,7 @@ pub(crate) fn run(
 }
 
 async fn work(shared: &Arc<Shared>, sender: &mpsc::Sender<Result>) {
-    let prober = Arc::new(Prober::new(shared.options.deadline));
+    let prober = Arc::new(Prober::new(shared.options.deadline, shared.options.fast));
     let share = shared
         .options
         .in_flight

@@ -38,7 +38,7 @@ pub(super) fn run(args: &Check, settings: &Settings) -> Result<Exit, Error> {
     let targets: Arc<[Target]> = args.targets.clone().into();
     let now = when::now();
     let mut looks = Vec::new();
-    sweep::run(&targets, &settings.sweep, |result| {
+    sweep::run(&targets, 0..targets.len(), &settings.sweep, |result| {
         let Some(result) = result else { return true };
         let chain = result
             .seen

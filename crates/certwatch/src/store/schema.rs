@@ -51,6 +51,11 @@ const MIGRATIONS: &[&str] = &[
     CREATE TABLE caa (name TEXT PRIMARY KEY, records TEXT NOT NULL, changed BIGINT,
         asked BIGINT NOT NULL);
 ",
+    "
+    CREATE TABLE due (target BIGINT NOT NULL REFERENCES target (id),
+        vantage BIGINT NOT NULL REFERENCES vantage (id), at BIGINT NOT NULL,
+        failures BIGINT NOT NULL, PRIMARY KEY (target, vantage));
+",
 ];
 
 /// Brings the schema up to date.

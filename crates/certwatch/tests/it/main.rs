@@ -14,5 +14,6 @@ mod notices;
 mod offline;
 mod postgres;
 mod servers;
+mod turns;
 mod vantages;
 mod watch;
