@@ -24,6 +24,9 @@ use crate::target::Target;
 const MAX_ADDRESSES: usize = 16;
 /// Results that may wait for the writer before probing slows down.
 const BACKLOG: usize = 1024;
+/// Where results come one after the other they are taken many at a time: a thread that waits for
+/// each costs as much in waking up as in work.
+const GATHER: Duration = Duration::from_millis(10);
 /// After this long without a result the writer is told, so that it can let others write.
 const LULL: Duration = Duration::from_millis(250);
 
@@ -127,14 +130,25 @@ pub(crate) fn run(
     let waiting = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .build()?;
+    let mut gathered = false;
     loop {
         let next = match receiver.try_recv() {
-            Ok(result) => Some(result),
+            Ok(result) => {
+                gathered = true;
+                Some(result)
+            }
             Err(TryRecvError::Disconnected) => break,
+            Err(TryRecvError::Empty) if std::mem::take(&mut gathered) => {
+                std::thread::sleep(GATHER);
+                continue;
+            }
             Err(TryRecvError::Empty) => {
                 let next = async { tokio::time::timeout(LULL, receiver.recv()).await };
                 match waiting.block_on(next) {
-                    Ok(Some(result)) => Some(result),
+                    Ok(Some(result)) => {
+                        gathered = true;
+                        Some(result)
+                    }
                     Ok(None) => break,
                     Err(_lull) => None,
                 }
@@ -163,6 +177,9 @@ async fn work(shared: &Arc<Shared>, sender: &mpsc::Sender<Result>) {
         .max(1);
     let mut tasks: JoinSet<Option<Network>> = JoinSet::new();
     loop {
+        while let Some(ended) = tasks.try_join_next() {
+            end(shared, ended.ok().flatten());
+        }
         let mut wait = None;
         while tasks.len() < share && !shared.stop.load(Ordering::Relaxed) {
             match take(shared) {
@@ -193,14 +210,20 @@ async fn work(shared: &Arc<Shared>, sender: &mpsc::Sender<Result>) {
         });
         tokio::select! {
             Some(ended) = tasks.join_next() => {
-                let network = ended.ok().flatten();
-                lock(&shared.schedule).done(network, Instant::now());
-                *running(shared) -= 1;
+                end(shared, ended.ok().flatten());
             }
             () = shared.changed.notified() => {}
             () = tokio::time::sleep(until) => {}
         }
     }
+}
+
+/// A job has ended; its network may be asked again after the pause.
+fn end(shared: &Shared, network: Option<Network>) {
+    if network.is_some() {
+        lock(&shared.schedule).done(network, Instant::now());
+    }
+    *running(shared) -= 1;
 }
 
 fn take(shared: &Shared) -> Next<Job> {

@@ -1,5 +1,6 @@
 //! Scans of what is due, and how a probe hangs up.
 
+use std::fmt::Write as _;
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -31,7 +32,7 @@ fn a_scan_of_what_is_due_leaves_the_others_alone() {
     let mut fleet = Fleet::new(40);
     // Nobody answers at the last one.
     let mut targets = String::from_utf8(fleet.sandbox.read("targets")).unwrap();
-    targets.push_str(&format!("127.9.9.9:{}\n", free_port()));
+    writeln!(targets, "127.9.9.9:{}", free_port()).unwrap();
     fleet.sandbox.file("targets", targets);
     let config = |every: &str| {
         let text = format!("[probe]\nevery = \"{every}\"\n");
