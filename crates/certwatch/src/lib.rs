@@ -42,6 +42,8 @@ mod error;
 mod finding;
 #[cfg(test)]
 mod forge;
+#[doc(hidden)]
+pub mod fuzz;
 mod history;
 mod import;
 mod knowledge;

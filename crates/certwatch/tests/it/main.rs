@@ -4,6 +4,7 @@
     reason = "a test may stop at the first surprise, in its helpers too"
 )]
 
+mod corpus;
 mod decisions;
 mod durability;
 mod fleet;
