@@ -339,8 +339,10 @@ impl Engine {
         let mut history = self.history(key.0, now)?;
         let chain_id = match presented {
             Some(presented) => {
-                let path_end = observation.chain.as_deref().map_or(0, Chain::path_end);
-                Some(self.store.chain(presented, path_end)?)
+                let judged = observation.chain.as_deref();
+                let parsed = judged.map_or(&[][..], |chain| &chain.certs);
+                let path_end = judged.map_or(0, Chain::path_end);
+                Some(self.store.parsed_chain(presented, parsed, path_end)?)
             }
             None => None,
         };
