@@ -13,9 +13,8 @@ use super::*;
 type Script = fn(&Message) -> (Vec<Vec<u8>>, Option<Message>);
 
 fn serve(script: Script) -> SocketAddr {
-    let udp = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let (udp, tcp) = sockets();
     let address = udp.local_addr().unwrap();
-    let tcp = TcpListener::bind(address).unwrap();
     thread::spawn(move || {
         let mut buffer = [0; 2048];
         while let Ok((n, from)) = udp.recv_from(&mut buffer) {
@@ -42,6 +41,16 @@ fn serve(script: Script) -> SocketAddr {
         }
     });
     address
+}
+
+/// Both kinds on one port, which may be free for one of them alone.
+fn sockets() -> (UdpSocket, TcpListener) {
+    std::iter::repeat_with(|| UdpSocket::bind("127.0.0.1:0").unwrap())
+        .find_map(|udp| {
+            let tcp = TcpListener::bind(udp.local_addr().unwrap()).ok()?;
+            Some((udp, tcp))
+        })
+        .unwrap()
 }
 
 fn reply(query: &Message, issuers: &[&str]) -> Message {
