@@ -6,18 +6,18 @@ use crate::cli::{
 };
 use crate::compose::MAX_SEGMENTS;
 use crate::config::{NAME, Settings};
-use crate::copy::{CopyOptions, CopyReport, copy};
-use crate::diff::{DiffOptions, DiffReport, by_basis, by_signature};
-use crate::dig::{DigOptions, DigReport, dig};
+use crate::copy::{CopyOptions, copy};
+use crate::diff::{DiffOptions, by_basis, by_signature};
+use crate::dig::{DigOptions, dig};
 use crate::error::Error;
 use crate::output::Output;
-use crate::patch::{PatchOptions, PatchReport, patch};
+use crate::patch::{PatchOptions, patch};
 use crate::progress::Progress;
 use crate::reader::{Input, STREAM};
 use crate::signature::Format;
 use crate::target::TargetOptions;
-use crate::verify::{VerifyReport, compare};
-use crate::{bmap, estimate, map, restore, sign, svg};
+use crate::verify::compare;
+use crate::{bmap, estimate, map, restore, sign, svg, texts};
 use nightshift_common::error::{Report, chain, report};
 use nightshift_common::escape::Escaped;
 use nightshift_common::exit::Exit;
@@ -29,7 +29,6 @@ use nightshift_common::signals::{SIGINT, SIGTERM, Signals};
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::ffi::OsString;
-use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 use std::process::ExitCode;
@@ -127,7 +126,7 @@ impl Run {
             tracing::error!("source and copy differ");
         }
         if args.target.as_os_str() != STREAM {
-            self.show(&done, || copy_text(args, &done))?;
+            self.show(&done, || texts::copied(args, &done))?;
         }
         let attention = done.changed || done.lost > 0 || done.verified == Some(false);
         Ok(if attention {
@@ -154,7 +153,7 @@ impl Run {
                     value["path"] = file.to_string_lossy().into();
                     results.push(value);
                 }
-                Ok(done) => self.say(&dig_text(file, &done, args.dry_run))?,
+                Ok(done) => self.say(&texts::dug(file, &done, args.dry_run))?,
                 Err(Error::Interrupted) => return Err(Error::Interrupted),
                 // With one file its own error is the error of the run.
                 Err(error) if args.files.len() == 1 => return Err(error),
@@ -240,7 +239,7 @@ impl Run {
         };
         let done = compare(&args.a, b, self.settings.jobs, args.all, &self.progress)?;
         let equal = done.differing_bytes == 0;
-        self.show(&done, || verify_text(&args.a, b, &done))?;
+        self.show(&done, || texts::compared(&args.a, b, &done))?;
         Ok(if equal { Exit::Done } else { Exit::Attention })
     }
 
@@ -261,7 +260,7 @@ impl Run {
                 ranges.len()
             );
             if all {
-                push_ranges(&mut text, &ranges);
+                texts::push_ranges(&mut text, &ranges);
             }
             text
         })?;
@@ -330,7 +329,7 @@ impl Run {
             }
         };
         if out.as_os_str() != STREAM {
-            self.show(&done, || delta_text(new, &done))?;
+            self.show(&done, || texts::delta(new, &done))?;
         }
         Ok(Exit::Done)
     }
@@ -351,7 +350,7 @@ impl Run {
             &self.progress,
         )?;
         if args.out.as_os_str() != STREAM {
-            self.show(&done, || patch_text(&args.out, &done))?;
+            self.show(&done, || texts::patched(&args.out, &done))?;
         }
         Ok(Exit::Done)
     }
@@ -457,80 +456,4 @@ fn write_file(path: &Path, content: &[u8]) -> Result<(), Error> {
         .write_all(content)
         .map_err(Error::io("write", path))?;
     output.finish()
-}
-
-fn copy_text(args: &CopyArgs, done: &CopyReport) -> String {
-    let mut text = format!(
-        "{}: {}, {} read, {} written",
-        Escaped::path(&args.target),
-        ByteSize(done.size).approx(),
-        ByteSize(done.read).approx(),
-        ByteSize(done.written).approx(),
-    );
-    if done.zeroed > 0 {
-        let _ = write!(text, ", {} zeroed", ByteSize(done.zeroed).approx());
-    }
-    if done.reflinked {
-        text += ", blocks shared with the source";
-    }
-    if done.verified == Some(true) {
-        text += ", verified";
-    }
-    text
-}
-
-fn dig_text(file: &Path, done: &DigReport, dry_run: bool) -> String {
-    let freed = ByteSize(done.before.saturating_sub(done.after)).approx();
-    let verb = if dry_run { "would free" } else { "freed" };
-    let after = ByteSize(done.after).approx();
-    format!("{}: {verb} {freed}, {after} allocated", Escaped::path(file))
-}
-
-fn delta_text(new: &Path, done: &DiffReport) -> String {
-    format!(
-        "{}: {} from the old file, {} new, delta {}",
-        Escaped::path(new),
-        ByteSize(done.copied).approx(),
-        ByteSize(done.literal).approx(),
-        ByteSize(done.delta).approx()
-    )
-}
-
-fn patch_text(out: &Path, done: &PatchReport) -> String {
-    format!(
-        "{}: {}, {} written",
-        Escaped::path(out),
-        ByteSize(done.size).approx(),
-        ByteSize(done.written).approx()
-    )
-}
-
-fn verify_text(a: &Path, b: &Path, done: &VerifyReport) -> String {
-    let (name_a, name_b) = (Escaped::path(a), Escaped::path(b));
-    let Some(first) = done.first else {
-        let mut text = format!("{name_a} and {name_b} are equal, {} bytes", done.compared);
-        if done.device_longer {
-            let longer = done.size_a.max(done.size_b);
-            let _ = write!(
-                text,
-                "; the device has {longer}, the rest was not looked at"
-            );
-        }
-        return text;
-    };
-    let mut text = format!(
-        "{name_a} and {name_b} differ: first at offset {first}, {} bytes in all",
-        done.differing_bytes
-    );
-    if done.size_a != done.size_b && !done.device_longer {
-        let _ = write!(text, "; sizes {} and {}", done.size_a, done.size_b);
-    }
-    push_ranges(&mut text, &done.ranges);
-    text
-}
-
-fn push_ranges(text: &mut String, ranges: &[(u64, u64)]) {
-    for (start, len) in ranges {
-        let _ = write!(text, "\n  {start} +{len}");
-    }
 }

@@ -117,11 +117,11 @@ pub struct CopyArgs {
     #[arg(long)]
     pub preserve_holes: bool,
 
-    /// Read past the page cache [default: auto]
+    /// Read and write past the page cache [default: auto]
     ///
     /// `auto` does so when the source is larger than a quarter of the memory, and from 64 MiB on
-    /// when most of it is not in the page cache. Where the file system refuses, reads are ordinary
-    /// ones.
+    /// when most of it is not in the page cache. Long runs of data are then written past it as
+    /// well. Where a file system refuses, reads and writes are ordinary ones.
     #[arg(long, value_name = "WHEN", value_enum)]
     pub direct: Option<Direct>,
 

@@ -4,10 +4,11 @@ use crate::attributes::Attributes;
 use crate::engine::{jobs, ordered};
 use crate::error::Error;
 use crate::extent::pieces;
+use crate::gaps::Gaps;
 use crate::progress::Progress;
 use crate::reader::{Buffer, Direct, Input, Kind, STREAM};
 use crate::signature::fill;
-use crate::target::{Gaps, Target, TargetOptions};
+use crate::target::{Target, TargetOptions};
 use std::io::Write;
 use std::ops::Range;
 use std::path::Path;
@@ -99,7 +100,11 @@ pub fn copy(
         return to_stdout(&input, options, progress);
     }
     let len = (input.kind() != Kind::Stream).then_some(input.len());
-    let output = Target::open(target, len, &[&input], options.target, Path::new("."))?;
+    let mut output = Target::open(target, len, &[&input], options.target, Path::new("."))?;
+    if input.is_direct() {
+        // What is too large or too cold to pass through memory on its way in is so on its way out.
+        output.set_direct(input.len())?;
+    }
     let mut report = CopyReport {
         size: input.len(),
         ..CopyReport::default()

@@ -13,8 +13,8 @@ use crate::reader::{Buffer, Input};
 use crate::zero::{is_zero, runs};
 use std::ops::Range;
 
-/// Bytes compared per piece of work.
-const PIECE: u64 = 1 << 20;
+/// Bytes compared per piece of work: those of both files stay in the processor's cache.
+const PIECE: u64 = 256 << 10;
 
 /// What a stretch of the new file is, seen against the old one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -114,9 +114,6 @@ fn compare(
     progress: &Progress,
 ) -> Result<(Vec<Stretch>, ZeroSource), Error> {
     let mut zeros = ZeroSource::default();
-    for hole in extents(old.file(), 0..old.len()).filter(|extent| extent.hole) {
-        zeros.add(hole.range);
-    }
     let mut stretches = Vec::new();
     let piece = step * (PIECE / step).max(1);
     let summer = sums.as_ref().map(|sums| sums.summer());
@@ -136,7 +133,12 @@ fn compare(
                 };
                 return Ok(Compared {
                     stretches: vec![stretch],
-                    ..Compared::default()
+                    old_zeros: if part.old_hole {
+                        vec![range]
+                    } else {
+                        Vec::new()
+                    },
+                    old_sums: None,
                 });
             }
             let new_data = &*new.read(new_buffer, &range)?;
@@ -171,6 +173,12 @@ fn compare(
             Ok(())
         },
     )?;
+    // Past the end of the new file nothing was read; holes are known all the same.
+    for hole in
+        extents(old.file(), new.len().min(old.len())..old.len()).filter(|extent| extent.hole)
+    {
+        zeros.add(hole.range);
+    }
     Ok((stretches, zeros))
 }
 

@@ -25,7 +25,7 @@ const SAMPLES: u64 = 32;
 /// What the command line calls a stream: standard input or output.
 pub(crate) const STREAM: &str = "-";
 
-/// When to read past the page cache.
+/// When to go past the page cache, on the way in and on the way out.
 #[derive(
     Debug,
     Clone,

@@ -6,17 +6,18 @@ use crate::device::{Device, TargetZero};
 use crate::error::Error;
 use crate::extent::extents;
 use crate::new_file::{NewFile, nameless};
-use crate::reader::{Input, Kind, STREAM, read_at};
+use crate::reader::{ALIGN, Input, Kind, STREAM, read_at};
 use crate::size::HoleSize;
 use crate::sys;
 use crate::zero;
-use rustix::fs::{FallocateFlags, FileType};
+use rustix::fs::{FallocateFlags, FileType, Mode, OFlags};
 use std::fs::File;
 use std::io::{self, Write};
 use std::ops::Range;
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// How to treat the target.
 #[derive(Debug, Clone, Copy)]
@@ -52,6 +53,9 @@ pub struct Target {
     zeroed: AtomicU64,
     /// Bytes written since the kernel was last told to begin storing them.
     unstored: AtomicU64,
+    /// A second descriptor for writes past the page cache, while the file system takes them.
+    direct: Option<File>,
+    use_direct: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -65,6 +69,9 @@ enum Place {
 /// On a device, zeros shorter than this are written along with their surroundings: one longer
 /// write costs less than two writes and an ioctl.
 const SHORT_ZEROS: usize = 64 << 10;
+
+/// Shortest run worth a direct write, each of which waits for the disk.
+const DIRECT_RUN: usize = 64 << 10;
 
 /// Bytes after which the kernel is told to begin storing what has been written. Everything is
 /// flushed in the end, and left to itself the kernel would not begin before that: reading and
@@ -128,7 +135,33 @@ impl Target {
             written: AtomicU64::new(0),
             zeroed: AtomicU64::new(0),
             unstored: AtomicU64::new(0),
+            direct: None,
+            use_direct: AtomicBool::new(false),
         })
+    }
+
+    /// Writes long runs past the page cache from now on, where the file system takes that: what
+    /// is written will not be read again soon, must be on disk in the end, and goes there
+    /// without a copy in memory. A file gets its `len` bytes at once, since a direct write that
+    /// makes a file longer waits for all others.
+    pub(crate) fn set_direct(&mut self, len: u64) -> Result<(), Error> {
+        if matches!(self.place, Place::Stream(_)) {
+            return Ok(());
+        }
+        let flags = OFlags::WRONLY | OFlags::DIRECT | OFlags::CLOEXEC;
+        // By its descriptor: the file has no name yet, and a device may have got another.
+        let path = format!("/proc/self/fd/{}", self.file().as_raw_fd());
+        match rustix::fs::open(path, flags, Mode::empty()) {
+            Ok(file) => {
+                if !self.is_device() {
+                    file_len(self.file(), &self.path, len)?;
+                }
+                self.direct = Some(File::from(file));
+                self.use_direct.store(true, Ordering::Relaxed);
+            }
+            Err(error) => tracing::debug!(%error, "no direct writes here"),
+        }
+        Ok(())
     }
 
     /// A file without a name in `dir`, for an intermediate result.
@@ -141,6 +174,8 @@ impl Target {
             written: AtomicU64::new(0),
             zeroed: AtomicU64::new(0),
             unstored: AtomicU64::new(0),
+            direct: None,
+            use_direct: AtomicBool::new(false),
         })
     }
 
@@ -152,9 +187,7 @@ impl Target {
     /// What has been written so far, for reading back; a file has `len` bytes from now on.
     pub(crate) fn reader(&self, len: u64) -> Result<Input, Error> {
         if !self.is_device() {
-            self.file()
-                .set_len(len)
-                .map_err(Error::io("extend", &self.path))?;
+            file_len(self.file(), &self.path, len)?;
         }
         let again = self
             .file()
@@ -171,6 +204,11 @@ impl Target {
     /// Whether zeros must be put there because the place may hold other bytes.
     pub fn is_device(&self) -> bool {
         matches!(self.place, Place::Device(_))
+    }
+
+    /// Whether stored zeros of the input get reserved space.
+    pub(crate) fn reserves_zeros(&self) -> bool {
+        self.options.preserve_holes
     }
 
     /// Bytes written, zeros that were left out not counted.
@@ -201,7 +239,7 @@ impl Target {
     }
 
     /// Writes what is not zero of `data` at offset `at`, from any thread, and returns the runs
-    /// of zeros for [`Gaps`].
+    /// of zeros for [`Gaps`](crate::gaps::Gaps).
     pub fn put(&self, at: u64, data: &[u8]) -> Result<Vec<Range<u64>>, Error> {
         let keep = if self.is_device() { SHORT_ZEROS } else { 0 };
         let mut zeros = Vec::new();
@@ -229,10 +267,13 @@ impl Target {
         {
             return Err(Error::device_full(&self.path, limit));
         }
-        let result = self.file().write_all_at(&data[part.clone()], at);
+        let data = &data[part.clone()];
+        let stored = self.write_direct(at, data)?;
+        let (at, rest) = (at + stored as u64, &data[stored..]);
+        let result = self.file().write_all_at(rest, at);
         result.map_err(Error::at("write", &self.path, at))?;
-        let len = part.len() as u64;
-        self.written.fetch_add(len, Ordering::Relaxed);
+        self.written.fetch_add(data.len() as u64, Ordering::Relaxed);
+        let len = rest.len() as u64;
         let unstored = self.unstored.fetch_add(len, Ordering::Relaxed) + len;
         if unstored >= STORE_STEP && !matches!(self.place, Place::Stream(_)) {
             self.unstored.store(0, Ordering::Relaxed);
@@ -244,6 +285,48 @@ impl Target {
             }
         }
         Ok(())
+    }
+
+    /// Writes the aligned part of a long run past the page cache; returns its bytes, 0 if it has
+    /// to go the usual way.
+    fn write_direct(&self, at: u64, data: &[u8]) -> Result<usize, Error> {
+        let Some(direct) = &self.direct else {
+            return Ok(0);
+        };
+        let aligned = at.is_multiple_of(ALIGN as u64) && data.as_ptr().addr().is_multiple_of(ALIGN);
+        let whole = data.len() / ALIGN * ALIGN;
+        if !aligned || whole < DIRECT_RUN || !self.use_direct.load(Ordering::Relaxed) {
+            return Ok(0);
+        }
+        match direct.write_all_at(&data[..whole], at) {
+            Ok(()) => Ok(whole),
+            Err(error) if is_refusal(&error) => {
+                tracing::debug!(%error, "direct write refused, writing through the page cache");
+                self.use_direct.store(false, Ordering::Relaxed);
+                Ok(0)
+            }
+            Err(error) => Err(Error::at("write", &self.path, at)(error)),
+        }
+    }
+
+    /// Makes a range zero that nothing has been written to: a device is zeroed, a file gets
+    /// reserved space.
+    pub(crate) fn fill_gap(&self, range: &Range<u64>) -> Result<(), Error> {
+        match &self.place {
+            Place::Device(device) => {
+                let written = device.zero(range)?;
+                self.written.fetch_add(written, Ordering::Relaxed);
+                let zeroed = (range.end - range.start).saturating_sub(written);
+                self.zeroed.fetch_add(zeroed, Ordering::Relaxed);
+                Ok(())
+            }
+            Place::File(NewFile { file, .. }) | Place::Stream(file) => {
+                let len = range.end - range.start;
+                let reserve =
+                    rustix::fs::fallocate(file, FallocateFlags::KEEP_SIZE, range.start, len);
+                reserve.map_err(Error::at("reserve space in", &self.path, range.start))
+            }
+        }
     }
 
     /// Completes the output at `len` bytes: everything is on disk when this returns, and only
@@ -275,84 +358,16 @@ impl Target {
     }
 }
 
+fn file_len(file: &File, path: &Path, len: u64) -> Result<(), Error> {
+    file.set_len(len).map_err(Error::io("extend", path))
+}
+
 /// Whether a call is not to be had here, as opposed to one that has failed.
 fn is_refusal(error: &io::Error) -> bool {
     matches!(
         error.raw_os_error(),
         Some(libc::EINVAL | libc::ESPIPE | libc::ENOSYS | libc::EOPNOTSUPP)
     )
-}
-
-/// Collects runs of zeros and holes in order, merges neighbours and hands them to the target.
-#[derive(Debug)]
-pub struct Gaps<'t> {
-    target: &'t Target,
-    pending: Range<u64>,
-}
-
-impl<'t> Gaps<'t> {
-    /// Gaps of this target.
-    pub fn new(target: &'t Target) -> Self {
-        Self {
-            target,
-            pending: 0..0,
-        }
-    }
-
-    /// A hole of the input: zeros that were never stored.
-    pub fn hole(&mut self, range: Range<u64>) -> Result<(), Error> {
-        if self.target.is_device() {
-            self.add(range)
-        } else {
-            Ok(())
-        }
-    }
-
-    /// Zeros of the input that were stored.
-    pub fn zeros(&mut self, range: Range<u64>) -> Result<(), Error> {
-        if self.target.is_device() || self.target.options.preserve_holes {
-            self.add(range)
-        } else {
-            Ok(())
-        }
-    }
-
-    fn add(&mut self, range: Range<u64>) -> Result<(), Error> {
-        if self.pending.end == range.start {
-            self.pending.end = range.end;
-            return Ok(());
-        }
-        self.flush()?;
-        self.pending = range;
-        Ok(())
-    }
-
-    /// Hands over what is still pending; call it at the end.
-    pub fn flush(&mut self) -> Result<(), Error> {
-        let range = std::mem::replace(&mut self.pending, 0..0);
-        if range.is_empty() {
-            return Ok(());
-        }
-        match &self.target.place {
-            Place::Device(device) => {
-                let written = device.zero(&range)?;
-                self.target.written.fetch_add(written, Ordering::Relaxed);
-                let zeroed = (range.end - range.start).saturating_sub(written);
-                self.target.zeroed.fetch_add(zeroed, Ordering::Relaxed);
-                Ok(())
-            }
-            Place::File(NewFile { file, .. }) | Place::Stream(file) => {
-                let len = range.end - range.start;
-                let reserve =
-                    rustix::fs::fallocate(file, FallocateFlags::KEEP_SIZE, range.start, len);
-                reserve.map_err(Error::at(
-                    "reserve space in",
-                    &self.target.path,
-                    range.start,
-                ))
-            }
-        }
-    }
 }
 
 fn refuse_inputs(path: &Path, found: &std::fs::Metadata, inputs: &[&Input]) -> Result<(), Error> {
@@ -449,6 +464,45 @@ mod tests {
             "{} blocks",
             found.blocks()
         );
+    }
+
+    /// Runs that go past the page cache, their tails and short runs that do not, and a length
+    /// that is no multiple of anything.
+    #[test]
+    fn direct_and_cached_writes_make_one_file() {
+        // Not in memory: there the file system may take direct writes without meaning them.
+        let program = std::env::current_exe().expect("this program");
+        let disk = program.parent().expect("its directory");
+        let dir = tempfile::tempdir_in(disk).expect("directory");
+        let path = dir.path().join("out");
+        let content = {
+            let mut content = nightshift_testkit::noise(7, (1 << 20) + 777);
+            content[200_000..600_000].fill(0);
+            content[700_000..710_000].fill(0);
+            content
+        };
+        let mut target = open(&path).expect("open");
+        target.set_direct(content.len() as u64).expect("direct");
+        assert!(target.use_direct.load(Ordering::Relaxed));
+        let mut buffer = crate::reader::Buffer::new();
+        let mut at = 0;
+        for piece in content.chunks(512 << 10) {
+            let space = buffer.space(piece.len());
+            space.copy_from_slice(piece);
+            target.put(at, space).expect("put");
+            at += piece.len() as u64;
+        }
+        // What is not aligned goes the usual way.
+        target
+            .put(4096 + 1, &content[4096 + 1..300_000])
+            .expect("put");
+        assert!(
+            target.use_direct.load(Ordering::Relaxed),
+            "none was refused"
+        );
+        target.finish(at, &Attributes::default()).expect("finish");
+        assert_eq!(std::fs::read(&path).expect("read"), content);
+        assert!(std::fs::metadata(&path).expect("metadata").blocks() * 512 < 800_000);
     }
 
     #[test]

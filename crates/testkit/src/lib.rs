@@ -26,6 +26,7 @@
 )]
 
 mod cmd;
+mod corpus;
 mod emulated;
 mod lan;
 mod loopdev;
@@ -40,6 +41,7 @@ mod sandbox;
 mod wait;
 
 pub use cmd::Cmd;
+pub use corpus::run_corpus;
 pub use emulated::EmulatedArm;
 pub use lan::Lan;
 pub use loopdev::{LoopDevice, LoopOptions};

@@ -263,7 +263,12 @@ impl Bench {
                     "cp --sparse=always, sync",
                     "cp --sparse=always cold out && sync out".to_owned(),
                 ),
+                cold(
+                    "dd iflag=direct, reading alone",
+                    "dd if=cold of=/dev/null bs=4M iflag=direct status=none".to_owned(),
+                ),
                 cold("sparseimg", format!("{tool} -q copy cold out")),
+                cold("sparseimg -j 1", format!("{tool} -q -j 1 copy cold out")),
                 cold(
                     "sparseimg --direct no",
                     format!("{tool} -q copy --direct no cold out"),
