@@ -223,6 +223,13 @@ impl Cert {
             && self.has_san
     }
 
+    /// DER of the whole SubjectPublicKeyInfo. Only its hash is kept, so it is parsed once more.
+    pub(crate) fn public_key(&self) -> Vec<u8> {
+        X509Certificate::from_der(&self.der)
+            .map(|(_, x509)| x509.public_key().raw.to_vec())
+            .unwrap_or_default()
+    }
+
     fn take(&mut self, extension: &ParsedExtension<'_>) {
         match extension {
             ParsedExtension::SubjectAlternativeName(san) => {

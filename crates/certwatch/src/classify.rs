@@ -14,6 +14,7 @@ use crate::outcome::Outcome;
 use crate::paths::Trust;
 use crate::when::{self, Unix};
 
+mod dns;
 mod expiry;
 mod identity;
 mod properties;
@@ -21,6 +22,7 @@ mod split;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use dns::caa_matters;
 pub(crate) use expiry::next_alarm;
 
 /// ACME clients renew with about a third of the lifetime left.
@@ -64,6 +66,14 @@ pub(crate) fn classify(
         findings.extend(expiry::rows(history, chain, knowledge, now));
     }
     findings.extend(split::rows(history, observation, chain, now));
+    findings.extend(dns::caa_forbids(
+        history,
+        observation,
+        chain,
+        knowledge,
+        now,
+    ));
+    findings.extend(dns::tlsa_mismatch(observation, chain, knowledge));
 
     combine(&mut findings);
     exempt(&mut findings, history, knowledge, first_sight, now);
@@ -252,6 +262,7 @@ fn exempt(
         Code::REJECTED_KEY,
         Code::PIN_BROKEN,
         Code::STARTTLS_GONE,
+        Code::TLSA_MISMATCH,
     ];
     let learning = knowledge.learning && history.is_learning(now);
     for finding in findings {

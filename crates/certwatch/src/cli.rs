@@ -137,6 +137,20 @@ pub(crate) struct Scan {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=65_536))]
     pub(crate) concurrency: Option<u32>,
 
+    /// Look only at targets whose turn it is, for frequent runs from cron
+    ///
+    /// A turn comes once in the interval `every` of the [probe] section, 6 hours without it, a
+    /// tenth more or less; less often, up to once a day, while a target does not answer. A target
+    /// never looked at is due. Nothing due is no failure.
+    #[arg(long)]
+    pub(crate) due_only: bool,
+
+    /// Hang up by resetting the connection, without a goodbye
+    ///
+    /// Leaves no closed connections behind on this side; servers may log it as an aborted one.
+    #[arg(long)]
+    pub(crate) fast: bool,
+
     /// Print events of this severity and above: info, notice, warning, critical
     ///
     /// The others are recorded all the same.
@@ -159,11 +173,13 @@ pub(crate) struct Watch {
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub(crate) listen: Option<std::net::SocketAddr>,
 
-    /// Time between the beginnings of two sweeps
+    /// Time between two looks at one target
     ///
-    /// A sweep that takes longer is followed by the next one at once.
-    #[arg(long, value_name = "SPAN", default_value = "6h")]
-    pub(crate) every: Span,
+    /// Default: `every` of the [probe] section, or 6h. The first looks are at once, the later ones
+    /// spread over the interval; targets that do not answer are looked at less often, down to once
+    /// a day.
+    #[arg(long, value_name = "SPAN")]
+    pub(crate) every: Option<Span>,
 
     /// Notify about events of this severity and above
     #[arg(long, value_name = "SEVERITY", default_value_t = Severity::Warning)]

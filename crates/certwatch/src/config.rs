@@ -1,7 +1,9 @@
 //! The configuration file's layer, all optional, and the settings, nothing optional.
 
 use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use nightshift_common::config::{self, ConfigError, Loaded, Resolver};
@@ -15,6 +17,7 @@ use crate::chain::Judge;
 use crate::cli::{Cli, SettingFlags};
 use crate::db::postgres::Login;
 use crate::db::sqlite::Open;
+use crate::dns::{self, Dns, Servers};
 use crate::error::Error;
 use crate::import::ccadb::Ccadb;
 use crate::owner::Owners;
@@ -25,6 +28,7 @@ use crate::store::Store;
 use crate::sweep;
 
 const STORE: &str = "/var/lib/nightshift/certwatch/certwatch.db";
+const RESOLV_CONF: &str = "/etc/resolv.conf";
 const TARGETS: &str = "/etc/nightshift/certwatch.targets";
 
 /// /etc/nightshift/certwatch.toml.
@@ -37,6 +41,7 @@ pub(crate) struct Layer {
     roots: RootsLayer,
     store: StoreLayer,
     thresholds: ThresholdLayer,
+    dns: DnsLayer,
     owners: OwnersLayer,
     rule: Vec<Spanned<RuleLayer>>,
     notify: Option<Channel>,
@@ -49,6 +54,7 @@ struct ProbeLayer {
     in_flight: Option<Spanned<u32>>,
     threads: Option<Spanned<u32>>,
     pause: Option<Spanned<Span>>,
+    every: Option<Spanned<Span>>,
     own_networks: Vec<Spanned<String>>,
 }
 
@@ -75,6 +81,14 @@ struct ThresholdLayer {
 }
 
 #[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
+struct DnsLayer {
+    tlsa: Option<Spanned<bool>>,
+    caa: Option<Spanned<bool>>,
+    resolver: Option<Spanned<Vec<String>>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct OwnersLayer {
     aliases: BTreeMap<String, String>,
@@ -90,6 +104,8 @@ pub(crate) struct Settings {
     pub(crate) public_roots: String,
     pub(crate) local_roots: String,
     pub(crate) sweep: sweep::Options,
+    /// Between two looks at one target.
+    pub(crate) every: Duration,
     pub(crate) thresholds: (f64, f64),
     pub(crate) aliases: BTreeMap<String, String>,
     pub(crate) rules: Vec<Rule>,
@@ -180,6 +196,13 @@ fn resolve(
         layer.probe.pause.clone(),
         second,
     );
+    let every = resolver.value(
+        "probe.every",
+        "every",
+        None,
+        layer.probe.every.clone(),
+        Span(Duration::from_hours(6)),
+    );
     let in_flight = resolver.value(
         "probe.in-flight",
         "concurrency",
@@ -227,6 +250,7 @@ fn resolve(
     if deadline.0.is_zero() {
         return Err(resolver.mistake("probe.deadline", "must be longer than nothing"));
     }
+    let dns = dns(&layer.dns, resolver)?;
     let own_networks = layer
         .probe
         .own_networks
@@ -260,12 +284,55 @@ fn resolve(
             deadline: deadline.0,
             pause: pause.0,
             own_networks,
+            fast: false,
+            dns,
+            caa_due: Arc::default(),
         },
+        every: every.0,
         thresholds: (expiring, expiring_now),
         aliases: layer.owners.aliases.clone(),
         rules,
         notify: layer.notify.clone(),
     })
+}
+
+/// What is asked of the DNS, if anything is.
+fn dns(layer: &DnsLayer, resolver: &mut Resolver<'_>) -> Result<Option<Arc<Dns>>, ConfigError> {
+    let tlsa = resolver.switch("dns.tlsa", "tlsa", false, layer.tlsa.clone());
+    let caa = resolver.switch("dns.caa", "caa", false, layer.caa.clone());
+    let named = resolver.optional("dns.resolver", "resolver", None, layer.resolver.clone());
+    if !tlsa && !caa {
+        return Ok(None);
+    }
+    let servers = if let Some(named) = named {
+        let address = |text: &String| {
+            let ip = text.parse::<IpAddr>().map(|ip| SocketAddr::new(ip, 53));
+            ip.or_else(|_with_port| text.parse()).map_err(|_neither| {
+                let reason = format!("`{text}` is no address (examples: 127.0.0.1, [::1]:5353)");
+                resolver.mistake("dns.resolver", reason)
+            })
+        };
+        named.iter().map(address).collect::<Result<Vec<_>, _>>()?
+    } else {
+        let text = std::fs::read_to_string(RESOLV_CONF).unwrap_or_default();
+        let servers = Servers::parse(&text);
+        if tlsa && !servers.trusted {
+            let reason = format!(
+                "{RESOLV_CONF} does not say `options trust-ad`; name a resolver that validates \
+                 DNSSEC in dns.resolver"
+            );
+            return Err(resolver.mistake("dns.tlsa", reason));
+        }
+        servers.addresses
+    };
+    if servers.is_empty() {
+        return Err(resolver.mistake("dns.resolver", "names no resolver"));
+    }
+    Ok(Some(Arc::new(Dns {
+        resolver: dns::Resolver::new(servers),
+        tlsa,
+        caa,
+    })))
 }
 
 impl Settings {
@@ -301,7 +368,7 @@ impl Settings {
         judge.logs = store.logs()?;
         for der in store.ca_certificates()? {
             if let Some(cert) = crate::cert::Cert::parse(&der) {
-                judge.pool.add(&std::sync::Arc::new(cert));
+                judge.pool.add(&Arc::new(cert));
             }
         }
         Ok(judge)

@@ -12,6 +12,8 @@ use crate::chain::{Chain, Judge, Presented};
 use crate::classify::{self, classify, next_alarm};
 use crate::db::DbError;
 use crate::digest::Sha256;
+use crate::dns::Dns;
+use crate::dns::caa::Caa;
 use crate::finding::{Code, Finding, worst};
 use crate::history::History;
 use crate::import::distrusted::{self, Distrusted};
@@ -24,11 +26,15 @@ use crate::rule::Rule;
 use crate::store::Store;
 use crate::store::events::{Event, NewEvent};
 use crate::store::runs::{self, RunRow};
+use crate::sweep;
 use crate::targets::Entry;
 use crate::when::{DAY, Unix};
 
+mod names;
+mod plan;
 mod review;
 
+use plan::Plan;
 pub(crate) use review::review_vantages;
 
 /// Results per transaction, and how long one may last: others wait for it, and what is not
@@ -56,6 +62,8 @@ pub(crate) struct Engine {
     rules: Vec<Rule>,
     thresholds: (f64, f64),
     skewed: bool,
+    asker: Option<names::Asker>,
+    plan: Option<Plan>,
     sweep: Sweep,
     batched: usize,
     batch_begun: Instant,
@@ -74,10 +82,11 @@ struct Slot {
 pub(crate) struct Sweep {
     /// Results per kind of outcome.
     pub(crate) outcomes: BTreeMap<&'static str, usize>,
-    /// Targets that showed a chain, by index.
-    pub(crate) answered: std::collections::HashSet<usize>,
+    /// The targets looked at, by index, and whether they showed a chain.
+    pub(crate) looked: HashMap<usize, bool>,
     touched: Vec<i64>,
     changed: Vec<(usize, Option<IpAddr>, i64)>,
+    caa: Vec<(usize, Caa)>,
 }
 
 /// What an engine is made of.
@@ -89,6 +98,9 @@ pub(crate) struct Parts {
     pub(crate) rules: Vec<Rule>,
     /// Shares of the lifetime for `expiring` and `expiring-now`.
     pub(crate) thresholds: (f64, f64),
+    pub(crate) dns: Option<Arc<Dns>>,
+    /// Seconds between two looks at a target, where only what is due is looked at.
+    pub(crate) every: Option<i64>,
 }
 
 impl Engine {
@@ -101,6 +113,8 @@ impl Engine {
             entries,
             rules,
             thresholds,
+            dns,
+            every,
         } = parts;
         for der in store.ca_certificates()? {
             if let Some(cert) = crate::cert::Cert::parse(&der) {
@@ -146,6 +160,10 @@ impl Engine {
                 seen[*at] = true;
             }
         }
+        let plan = match every {
+            Some(every) => Some(Plan::load(&mut store, vantage_id, &entries, every)?),
+            None => None,
+        };
         let distrusted = store.distrusted()?;
         let newest = store.newest()?;
         let skewed = newest - now > CLOCK_TOLERANCE;
@@ -167,6 +185,8 @@ impl Engine {
             rules,
             thresholds,
             skewed,
+            asker: names::Asker::new(dns)?,
+            plan,
             sweep: Sweep::default(),
             batched: 0,
             batch_begun: Instant::now(),
@@ -181,6 +201,15 @@ impl Engine {
             .collect()
     }
 
+    /// How many addresses stand at each kind of outcome, as last seen.
+    pub(crate) fn standing(&self) -> BTreeMap<&'static str, usize> {
+        let mut standing = BTreeMap::new();
+        for slot in self.index.values() {
+            *standing.entry(slot.outcome.kind()).or_default() += 1;
+        }
+        standing
+    }
+
     /// Events of this vantage that nobody was told of yet.
     pub(crate) fn untold(&mut self) -> Result<Vec<Event>, DbError> {
         self.store.untold(self.vantage.0)
@@ -190,13 +219,16 @@ impl Engine {
         &mut self.store
     }
 
-    /// Takes one result.
-    pub(crate) fn take(&mut self, result: &crate::sweep::Result, now: Unix) -> Result<(), DbError> {
+    /// Takes one result. Where TLSA records are published it is judged each time, for they may
+    /// change while the chain does not.
+    pub(crate) fn take(&mut self, result: &sweep::Result, now: Unix) -> Result<(), DbError> {
         let key = (result.target, result.addr);
-        if result.seen.presented.is_some() {
-            self.sweep.answered.insert(result.target);
+        *self.sweep.looked.entry(result.target).or_default() |= result.seen.presented.is_some();
+        if let Some(caa) = &result.caa {
+            self.sweep.caa.push((result.target, caa.clone()));
         }
         if let Some(slot) = self.index.get(&key)
+            && result.tlsa.is_empty()
             && slot.is_unchanged(&result.seen, now)
         {
             *self.sweep.outcomes.entry(slot.outcome.kind()).or_default() += 1;
@@ -208,7 +240,7 @@ impl Engine {
             self.batch_begun = Instant::now();
         }
         self.batched += 1;
-        let taken = self.record(key, &result.seen, now);
+        let taken = self.record(key, result, now);
         if taken.is_err() {
             self.store.rollback();
             self.batched = 0;
@@ -238,6 +270,17 @@ impl Engine {
         for some in touched.chunks(TOUCHED) {
             self.store.transaction(|store| store.touch(some, now))?;
         }
+        let caa = std::mem::take(&mut self.sweep.caa);
+        self.store.transaction(|store| {
+            for (at, records) in caa {
+                let name = self.entries[at].1.target.name();
+                store.remember_caa(name, &records.to_string(), now)?;
+            }
+            Ok(())
+        })?;
+        if let Some(asker) = &mut self.asker {
+            asker.failures = 0;
+        }
         let changed = std::mem::take(&mut self.sweep.changed);
         self.store.begin()?;
         for (at, addr, chain) in changed {
@@ -247,15 +290,18 @@ impl Engine {
             }
         }
         self.store.commit()?;
-        Ok(std::mem::take(&mut self.sweep))
+        let sweep = std::mem::take(&mut self.sweep);
+        self.reschedule(&sweep.looked, now)?;
+        Ok(sweep)
     }
 
     fn record(
         &mut self,
         key: (usize, Option<IpAddr>),
-        seen: &Seen,
+        result: &sweep::Result,
         now: Unix,
     ) -> Result<(), DbError> {
+        let seen = &result.seen;
         let chain = match &seen.presented {
             Some(presented) => self.judge.chain(presented, now).map(Arc::new),
             None => None,
@@ -278,22 +324,25 @@ impl Engine {
             proof: seen.proof,
             chain,
         };
-        self.write(key, &observation, seen.presented.as_ref(), now)
+        self.write(key, &observation, result, now)
     }
 
     fn write(
         &mut self,
         key: (usize, Option<IpAddr>),
         observation: &Observation,
-        presented: Option<&Presented>,
+        result: &sweep::Result,
         now: Unix,
     ) -> Result<(), DbError> {
+        let presented = result.seen.presented.as_ref();
         let (target_id, entry) = self.entries[key.0].clone();
         let mut history = self.history(key.0, now)?;
         let chain_id = match presented {
             Some(presented) => {
-                let path_end = observation.chain.as_deref().map_or(0, Chain::path_end);
-                Some(self.store.chain(presented, path_end)?)
+                let judged = observation.chain.as_deref();
+                let parsed = judged.map_or(&[][..], |chain| &chain.certs);
+                let path_end = judged.map_or(0, Chain::path_end);
+                Some(self.store.parsed_chain(presented, parsed, path_end)?)
             }
             None => None,
         };
@@ -302,7 +351,12 @@ impl Engine {
             .as_deref()
             .and_then(|chain| history.old(observation, chain));
         let old_hash = old.map(|old| old.chain.hash);
-        let knowledge = self.knowledge(observation, &history, &entry)?;
+        let mut knowledge = self.knowledge(observation, &history, &entry)?;
+        knowledge.tlsa.clone_from(&result.tlsa);
+        if let Some(chain) = &observation.chain {
+            let brought = result.caa.as_ref();
+            knowledge.caa = self.caa(&entry, &history, chain, brought, now)?;
+        }
         let mut findings = classify(&history, observation, &knowledge, now);
         self.apply_rules(&mut findings, target_id, &entry, now)?;
         let unsettled = observation.chain.as_deref().is_some_and(|chain| {

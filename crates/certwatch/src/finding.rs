@@ -120,6 +120,8 @@ codes! {
     EXPIRING = "expiring", 22;
     EXPIRING_NOW = "expiring-now", 22;
     PATH_EXPIRING = "path-expiring", 22;
+    CAA_FORBIDS = "caa-forbids", 23;
+    TLSA_MISMATCH = "tlsa-mismatch", 23;
     STARTTLS_GONE = "starttls-gone", 24;
     TLS_LEGACY = "tls-legacy", 24;
 }

@@ -1,6 +1,18 @@
 //! What is known beyond the target under judgement, looked up before judging so that judging
 //! itself stays a pure function.
 
+use crate::dns::caa::Caa;
+use crate::dns::tlsa::Tlsa;
+use crate::when::Unix;
+
+/// CAA records as they were found at the time of judging.
+#[derive(Debug, Clone)]
+pub(crate) struct AskedCaa {
+    pub(crate) records: Caa,
+    /// When they were first seen as they are, if they had been different before.
+    pub(crate) changed: Option<Unix>,
+}
+
 /// Everything `classify` may know besides the target's own history.
 #[derive(Debug, Clone)]
 #[expect(
@@ -32,6 +44,10 @@ pub(crate) struct Knowledge {
     pub(crate) first_sight_cap: bool,
     /// The clock is behind the newest observation: findings that rest on it are suspended.
     pub(crate) clock_skewed: bool,
+    /// CAA records for the target's name, if they were asked.
+    pub(crate) caa: Option<AskedCaa>,
+    /// Signed TLSA records of the target, if they were asked.
+    pub(crate) tlsa: Vec<Tlsa>,
     /// Share of the lifetime below which `expiring` fires; default 0.20.
     pub(crate) expiring_share: f64,
     /// Share below which `expiring-now` fires; default 0.07.
@@ -53,6 +69,8 @@ impl Default for Knowledge {
             learning: false,
             first_sight_cap: true,
             clock_skewed: false,
+            caa: None,
+            tlsa: Vec::new(),
             expiring_share: 0.20,
             expiring_now_share: 0.07,
         }

@@ -35,11 +35,15 @@ mod command;
 mod config;
 mod db;
 mod digest;
+mod dns;
+mod due;
 mod engine;
 mod error;
 mod finding;
 #[cfg(test)]
 mod forge;
+#[doc(hidden)]
+pub mod fuzz;
 mod history;
 mod import;
 mod knowledge;

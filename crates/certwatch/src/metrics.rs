@@ -107,7 +107,7 @@ impl Metrics {
         family(
             "legacy_ratio",
             "gauge",
-            "Share of probes in the last sweep that needed the cleartext hello.",
+            "Share of addresses that needed the cleartext hello when last seen.",
             vec![(String::new(), format!("{:.4}", share(legacy, total)))],
         );
         family(
@@ -223,7 +223,7 @@ fn probe(text: &str, metrics: &Mutex<Metrics>, settings: &Settings) -> (&'static
     let now = when::now();
     let targets: Arc<[Target]> = vec![target.clone()].into();
     let mut results = Metrics::default();
-    let probed = sweep::run(&targets, &settings.sweep, |result| {
+    let probed = sweep::run(&targets, 0..targets.len(), &settings.sweep, |result| {
         let Some(result) = result else { return true };
         let chain = result
             .seen

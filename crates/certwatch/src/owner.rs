@@ -143,6 +143,15 @@ fn normalise(organisation: &str) -> String {
         .join(" ")
 }
 
+/// An owner's name for comparing: every spelling of one company gives the same text.
+pub(crate) fn plain(owner: &str) -> String {
+    let key = normalise(owner);
+    match ALIASES.iter().find(|(alias, _)| *alias == key) {
+        Some((_, owner)) => normalise(owner),
+        None => key,
+    }
+}
+
 /// Cross-signs and white labels: (owner of the root, normalised organisation of the issuing
 /// intermediate) to the owner who runs the intermediate. Each pair is public knowledge, stated in
 /// the CPS of one of the two.

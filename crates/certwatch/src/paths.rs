@@ -108,6 +108,7 @@ impl Trust {
 #[derive(Debug, Default)]
 pub(crate) struct Pool {
     by_subject: HashMap<Vec<u8>, Vec<Arc<Cert>>>,
+    by_hash: HashMap<Sha256, Arc<Cert>>,
 }
 
 impl Pool {
@@ -119,7 +120,13 @@ impl Pool {
             && !same_name.iter().any(|known| known.sha256 == cert.sha256)
         {
             same_name.push(Arc::clone(cert));
+            self.by_hash.insert(cert.sha256, Arc::clone(cert));
         }
+    }
+
+    /// The certificate of these bytes, if it is in the pool.
+    pub(crate) fn get(&self, der: &[u8]) -> Option<&Arc<Cert>> {
+        self.by_hash.get(&Sha256::of(der))
     }
 
     /// The presented certificates above the leaf, completed with everything in the pool whose

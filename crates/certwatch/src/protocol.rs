@@ -55,6 +55,11 @@ impl Protocol {
         self.row().2[0]
     }
 
+    /// One of all, for fuzzing.
+    pub(crate) fn numbered(n: u8) -> Self {
+        TABLE[usize::from(n) % TABLE.len()].0
+    }
+
     fn row(self) -> &'static (Self, &'static str, &'static [u16]) {
         TABLE
             .iter()

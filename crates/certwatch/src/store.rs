@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use crate::cert::Cert;
 use crate::chain::Presented;
 use crate::db::postgres::{Login, Postgres};
 use crate::db::sqlite::{Open, Sqlite};
@@ -15,10 +16,12 @@ use crate::target::Target;
 
 pub(crate) mod events;
 pub(crate) mod lists;
+mod names;
 pub(crate) mod runs;
 mod schema;
 #[cfg(test)]
 mod tests;
+mod turns;
 pub(crate) mod verdicts;
 
 /// An open store.
@@ -165,13 +168,23 @@ impl Store {
     /// Stores a chain and its certificates once; returns the chain's id. `path_end` is when its
     /// valid path ends, 0 without one.
     pub(crate) fn chain(&mut self, presented: &Presented, path_end: i64) -> Result<i64, DbError> {
+        self.parsed_chain(presented, &[], path_end)
+    }
+
+    /// The same with its certificates at hand, which saves parsing them.
+    pub(crate) fn parsed_chain(
+        &mut self,
+        presented: &Presented,
+        parsed: &[Arc<Cert>],
+        path_end: i64,
+    ) -> Result<i64, DbError> {
         let hash = presented.hash();
         if let Some(row) = self.one("SELECT id FROM chain WHERE sha256 = $1", &[(&hash).into()])? {
             return Ok(row.int(0));
         }
         let mut ids = Vec::new();
         for der in &presented.ders {
-            ids.push(self.certificate(der)?);
+            ids.push(self.certificate(der, parsed)?);
         }
         let list: Vec<String> = ids.iter().map(ToString::to_string).collect();
         self.find_or_insert(
@@ -189,10 +202,11 @@ impl Store {
         )
     }
 
-    fn certificate(&mut self, der: &[u8]) -> Result<i64, DbError> {
+    fn certificate(&mut self, der: &[u8], parsed: &[Arc<Cert>]) -> Result<i64, DbError> {
         let hash = Sha256::of(der);
-        let facts = crate::cert::Cert::parse(der);
-        let facts = facts.as_ref();
+        let known = parsed.iter().find(|cert| cert.sha256 == hash).cloned();
+        let facts = known.or_else(|| Cert::parse(der).map(Arc::new));
+        let facts = facts.as_deref();
         let text = |value: Option<&str>| Value::from(value.unwrap_or(""));
         self.find_or_insert(
             ("SELECT id FROM cert WHERE sha256 = $1", &[(&hash).into()]),

@@ -2,6 +2,7 @@
 //! one schedule. Measured against one multi-threaded runtime this saves the work-stealing, about
 //! a tenth of the CPU.
 
+use std::collections::HashSet;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,6 +12,9 @@ use tokio::sync::mpsc::error::TryRecvError;
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
 
+use crate::dns::caa::Caa;
+use crate::dns::tlsa::Tlsa;
+use crate::dns::{Dns, DnsError};
 use crate::outcome::{Outcome, Stage};
 use crate::probe::{Prober, Seen};
 use crate::schedule::{self, Cidr, Network, Next, Schedule};
@@ -20,6 +24,9 @@ use crate::target::Target;
 const MAX_ADDRESSES: usize = 16;
 /// Results that may wait for the writer before probing slows down.
 const BACKLOG: usize = 1024;
+/// Where results come one after the other they are taken many at a time: a thread that waits for
+/// each costs as much in waking up as in work.
+const GATHER: Duration = Duration::from_millis(10);
 /// After this long without a result the writer is told, so that it can let others write.
 const LULL: Duration = Duration::from_millis(250);
 
@@ -33,6 +40,12 @@ pub(crate) struct Options {
     /// Pause between two probes of one foreign network.
     pub(crate) pause: Duration,
     pub(crate) own_networks: Vec<Cidr>,
+    /// Hang up without a goodbye.
+    pub(crate) fast: bool,
+    /// What to ask of the DNS besides addresses.
+    pub(crate) dns: Option<Arc<Dns>>,
+    /// Targets, by index, whose CAA records are to be looked at.
+    pub(crate) caa_due: Arc<HashSet<usize>>,
 }
 
 /// One probe's result; `target` is an index into the list given to [`run`].
@@ -41,6 +54,10 @@ pub(crate) struct Result {
     pub(crate) target: usize,
     pub(crate) addr: Option<IpAddr>,
     pub(crate) seen: Seen,
+    /// Signed TLSA records, where they are asked.
+    pub(crate) tlsa: Vec<Tlsa>,
+    /// CAA records, where they were due and the resolver answered.
+    pub(crate) caa: Option<Caa>,
 }
 
 #[derive(Debug)]
@@ -61,17 +78,18 @@ struct Shared {
     running: Mutex<usize>,
 }
 
-/// Probes every target once and hands each result to `take`, on the calling thread, and `None`
+/// Probes the targets that `which` names by index, once, and hands each result to `take`, on the calling thread, and `None`
 /// when there was none for a while. `take` ends the sweep early by returning false.
 pub(crate) fn run(
     targets: &Arc<[Target]>,
+    which: impl IntoIterator<Item = usize>,
     options: &Options,
     mut take: impl FnMut(Option<Result>) -> bool,
 ) -> std::io::Result<()> {
     let mut schedule = Schedule::new(options.pause);
     let now = Instant::now();
-    for (index, target) in targets.iter().enumerate() {
-        let addr = target.ip();
+    for index in which {
+        let addr = targets[index].ip();
         let network = addr.and_then(|addr| schedule::network(addr, &options.own_networks));
         schedule.push(
             Job {
@@ -112,14 +130,25 @@ pub(crate) fn run(
     let waiting = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .build()?;
+    let mut gathered = false;
     loop {
         let next = match receiver.try_recv() {
-            Ok(result) => Some(result),
+            Ok(result) => {
+                gathered = true;
+                Some(result)
+            }
             Err(TryRecvError::Disconnected) => break,
+            Err(TryRecvError::Empty) if std::mem::take(&mut gathered) => {
+                std::thread::sleep(GATHER);
+                continue;
+            }
             Err(TryRecvError::Empty) => {
                 let next = async { tokio::time::timeout(LULL, receiver.recv()).await };
                 match waiting.block_on(next) {
-                    Ok(Some(result)) => Some(result),
+                    Ok(Some(result)) => {
+                        gathered = true;
+                        Some(result)
+                    }
                     Ok(None) => break,
                     Err(_lull) => None,
                 }
@@ -140,7 +169,7 @@ pub(crate) fn run(
 }
 
 async fn work(shared: &Arc<Shared>, sender: &mpsc::Sender<Result>) {
-    let prober = Arc::new(Prober::new(shared.options.deadline));
+    let prober = Arc::new(Prober::new(shared.options.deadline, shared.options.fast));
     let share = shared
         .options
         .in_flight
@@ -148,6 +177,9 @@ async fn work(shared: &Arc<Shared>, sender: &mpsc::Sender<Result>) {
         .max(1);
     let mut tasks: JoinSet<Option<Network>> = JoinSet::new();
     loop {
+        while let Some(ended) = tasks.try_join_next() {
+            end(shared, ended.ok().flatten());
+        }
         let mut wait = None;
         while tasks.len() < share && !shared.stop.load(Ordering::Relaxed) {
             match take(shared) {
@@ -178,14 +210,20 @@ async fn work(shared: &Arc<Shared>, sender: &mpsc::Sender<Result>) {
         });
         tokio::select! {
             Some(ended) = tasks.join_next() => {
-                let network = ended.ok().flatten();
-                lock(&shared.schedule).done(network, Instant::now());
-                *running(shared) -= 1;
+                end(shared, ended.ok().flatten());
             }
             () = shared.changed.notified() => {}
             () = tokio::time::sleep(until) => {}
         }
     }
+}
+
+/// A job has ended; its network may be asked again after the pause.
+fn end(shared: &Shared, network: Option<Network>) {
+    if network.is_some() {
+        lock(&shared.schedule).done(network, Instant::now());
+    }
+    *running(shared) -= 1;
 }
 
 fn take(shared: &Shared) -> Next<Job> {
@@ -214,14 +252,46 @@ async fn perform(shared: &Shared, prober: &Prober, sender: &mpsc::Sender<Result>
         return;
     };
     let seen = prober.probe(target, addr, job.spent).await;
+    let (mut tlsa, mut caa) = (Vec::new(), None);
+    if seen.presented.is_some()
+        && let Some(dns) = &shared.options.dns
+    {
+        // Boxed: most sweeps ask nothing, and every probe would carry the state for it.
+        (tlsa, caa) = Box::pin(ask(shared, dns, job.target)).await;
+    }
     // The receiver is gone only when the sweep is being stopped.
     let _ = sender
         .send(Result {
             target: job.target,
             addr: Some(addr),
             seen,
+            tlsa,
+            caa,
         })
         .await;
+}
+
+/// What the DNS says about a target that showed a chain. No answer is no news.
+async fn ask(shared: &Shared, dns: &Dns, index: usize) -> (Vec<Tlsa>, Option<Caa>) {
+    let target = &shared.targets[index];
+    let silent = |what: &'static str, error: DnsError| {
+        tracing::debug!(%target, what, "no answer from the DNS: {error}");
+    };
+    let mut tlsa = Vec::new();
+    if dns.tlsa {
+        match dns.resolver.tlsa(target).await {
+            Ok(records) => tlsa = records,
+            Err(error) => silent("TLSA", error),
+        }
+    }
+    let mut caa = None;
+    if dns.caa && shared.options.caa_due.contains(&index) {
+        match dns.resolver.caa(target.name()).await {
+            Ok(records) => caa = Some(records),
+            Err(error) => silent("CAA", error),
+        }
+    }
+    (tlsa, caa)
 }
 
 /// Resolves a name and queues a probe for each of its addresses.
@@ -265,6 +335,8 @@ async fn resolve(shared: &Shared, sender: &mpsc::Sender<Result>, job: &Job) {
             target: job.target,
             addr: None,
             seen: Seen::nothing(outcome),
+            tlsa: Vec::new(),
+            caa: None,
         })
         .await;
 }

@@ -19,7 +19,7 @@ pub(super) const TOOL: Tool = Tool {
         Extra::Example("cron"),
     ],
     debian: Debian {
-        test: &["openssl", "postgresql"],
+        test: &["ldnsutils", "openssl", "postgresql", "unbound"],
         demo: &[],
         bench: &["openssl", "prometheus-blackbox-exporter"],
     },
@@ -27,6 +27,7 @@ pub(super) const TOOL: Tool = Tool {
     bench_python: &["sslyze==6.3.1"],
     demo: Some(demo),
     bench: Some(bench::run),
+    fuzz: &["hello", "starttls", "certificate", "targets"],
     ..Tool::named("certwatch")
 };
 

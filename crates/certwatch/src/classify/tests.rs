@@ -12,6 +12,8 @@ use crate::observation::Observation;
 use crate::outcome::{Outcome, Stage};
 use crate::when::{self, DAY, HOUR, Unix};
 
+mod dns;
+
 const HOST: &str = "www.example.org";
 
 /// One owner with three intermediates, another owner, and a clock.

@@ -38,7 +38,7 @@ pub(super) fn run(args: &Check, settings: &Settings) -> Result<Exit, Error> {
     let targets: Arc<[Target]> = args.targets.clone().into();
     let now = when::now();
     let mut looks = Vec::new();
-    sweep::run(&targets, &settings.sweep, |result| {
+    sweep::run(&targets, 0..targets.len(), &settings.sweep, |result| {
         let Some(result) = result else { return true };
         let chain = result
             .seen
@@ -68,6 +68,7 @@ pub(super) fn run(args: &Check, settings: &Settings) -> Result<Exit, Error> {
             known_bad: chain
                 .as_deref()
                 .and_then(|chain| distrusted::reason(chain, &[])),
+            tlsa: result.tlsa,
             expiring_share: settings.thresholds.0,
             expiring_now_share: settings.thresholds.1,
             ..Knowledge::default()

@@ -35,8 +35,11 @@ pub(super) fn run(args: &Scan, mut settings: Settings) -> Result<Exit, Error> {
         .to_owned();
     let (entries, mistakes) = read_targets(&file)?;
     let _lock = lock(&settings)?;
-    let mut engine = engine(&settings, entries)?;
-    let sweep = sweep_until(&mut engine, &settings, || false)?;
+    settings.sweep.fast = args.fast;
+    let mut engine = engine(&settings, entries, args.due_only)?;
+    let due = engine.due(when::now());
+    let nothing_due = due.is_empty();
+    let sweep = sweep_until(&mut engine, due, &settings, || false)?;
     let mut out = Out::stdout();
     let untold = engine.untold()?;
     let mut news = untold.clone();
@@ -56,7 +59,7 @@ pub(super) fn run(args: &Scan, mut settings: Settings) -> Result<Exit, Error> {
     }
     Ok(if mistakes > 0 || !delivered {
         Exit::Partial
-    } else if sweep.answered.is_empty() {
+    } else if !nothing_due && !sweep.looked.values().any(|answered| *answered) {
         return Err(Error::Failed("no target could be probed".to_owned()));
     } else if news.is_empty() {
         Exit::Done
@@ -99,7 +102,13 @@ pub(super) fn lock(settings: &Settings) -> Result<Option<InstanceLock>, Error> {
 }
 
 /// An engine over `entries`, with what the store knows.
-pub(super) fn engine(settings: &Settings, entries: Vec<Entry>) -> Result<Engine, Error> {
+///
+/// With `in_turn` each target is looked at when its turn comes; else whenever it is asked for.
+pub(super) fn engine(
+    settings: &Settings,
+    entries: Vec<Entry>,
+    in_turn: bool,
+) -> Result<Engine, Error> {
     let mut store = settings.open(Open::Create)?;
     if !store.keep_alone(&settings.vantage)? {
         return Err(Error::Busy {
@@ -115,23 +124,27 @@ pub(super) fn engine(settings: &Settings, entries: Vec<Entry>) -> Result<Engine,
         entries,
         rules: settings.rules.clone(),
         thresholds: settings.thresholds,
+        dns: settings.sweep.dns.clone(),
+        every: in_turn.then(|| i64::try_from(settings.every.as_secs()).unwrap_or(i64::MAX)),
     };
     Ok(Engine::new(parts, when::now())?)
 }
 
-/// Probes everything once, or until `stop` says so.
+/// Probes the targets named by index once, or until `stop` says so.
 pub(super) fn sweep_until(
     engine: &mut Engine,
+    which: Vec<usize>,
     settings: &Settings,
     stop: impl Fn() -> bool,
 ) -> Result<Sweep, Error> {
     let targets: Arc<[Target]> = engine.targets().into();
     let options = sweep::Options {
         in_flight: settings.sweep.in_flight.min(descriptors()),
+        caa_due: Arc::new(engine.caa_due(when::now())?),
         ..settings.sweep.clone()
     };
     let mut failure: Option<DbError> = None;
-    sweep::run(&targets, &options, |result| {
+    sweep::run(&targets, which, &options, |result| {
         let taken = match result {
             Some(result) => engine.take(&result, when::now()),
             None => engine.flush(),

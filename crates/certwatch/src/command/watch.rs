@@ -1,4 +1,4 @@
-//! `certwatch watch`: sweeps at intervals, with metrics for Prometheus.
+//! `certwatch watch`: looks at each target when its turn comes, with metrics for Prometheus.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,11 +16,21 @@ use crate::engine::{Engine, Sweep};
 use crate::error::Error;
 use crate::metrics::{self, Metrics};
 use crate::target::Target;
+use crate::when::{self, Unix};
 
+/// Bounds of the pause between two rounds, which look at what is due by then: a round costs a few
+/// questions to the store, whoever is due.
+const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_mins(5);
+/// Rounds in one interval, within those bounds.
+const ROUNDS: u32 = 60;
 /// Between a failure of the store and the next attempt.
 const RETRY: Duration = Duration::from_secs(30);
 
-pub(super) fn run(args: &Watch, settings: Settings) -> Result<Exit, Error> {
+pub(super) fn run(args: &Watch, mut settings: Settings) -> Result<Exit, Error> {
+    if let Some(every) = args.every {
+        settings.every = every.0;
+    }
     let signals = Signals::listen(&[SIGHUP, SIGINT, SIGTERM])
         .map_err(|error| Error::Failed(format!("cannot listen for signals: {error}")))?;
     let file = args
@@ -30,7 +40,7 @@ pub(super) fn run(args: &Watch, settings: Settings) -> Result<Exit, Error> {
         .unwrap_or_else(|| settings.targets.clone());
     let (entries, _) = super::scan::read_targets(&file)?;
     let _lock = super::scan::lock(&settings)?;
-    let mut engine = Some(super::scan::engine(&settings, entries)?);
+    let mut engine = Some(super::scan::engine(&settings, entries, true)?);
     let metrics = Arc::new(Mutex::new(Metrics::default()));
     if let Some(engine) = &engine {
         lock(&metrics).targets = engine.targets();
@@ -43,10 +53,11 @@ pub(super) fn run(args: &Watch, settings: Settings) -> Result<Exit, Error> {
     systemd::notify(&[NotifyState::Ready]);
     loop {
         let begun = Instant::now();
+        let shortest = (settings.every / ROUNDS).clamp(SHORTEST_PAUSE, LONGEST_PAUSE);
         let pause = match sweep(&mut engine, args, &settings, &signals, &metrics, &file) {
-            Ok(()) => {
+            Ok(next) => {
                 systemd::notify(&[NotifyState::Status("watching")]);
-                args.every.0.saturating_sub(begun.elapsed())
+                next.max(shortest.saturating_sub(begun.elapsed()))
             }
             Err(error) => {
                 // The store went away, not the network: say so and come back with a new one.
@@ -67,7 +78,8 @@ pub(super) fn run(args: &Watch, settings: Settings) -> Result<Exit, Error> {
     }
 }
 
-/// One sweep; makes the engine first if there is none.
+/// Looks at what is due and returns how long nothing else is. Makes the engine first if there is
+/// none.
 fn sweep(
     engine: &mut Option<Engine>,
     args: &Watch,
@@ -75,13 +87,16 @@ fn sweep(
     signals: &Signals,
     metrics: &Mutex<Metrics>,
     file: &std::path::Path,
-) -> Result<(), Error> {
+) -> Result<Duration, Error> {
     if engine.is_none() {
         let (entries, _) = super::scan::read_targets(file)?;
-        *engine = Some(super::scan::engine(settings, entries)?);
+        *engine = Some(super::scan::engine(settings, entries, true)?);
     }
-    let Some(engine) = engine else { return Ok(()) };
-    let sweep = super::scan::sweep_until(engine, settings, || signals.ending().is_some())?;
+    let Some(engine) = engine else {
+        return Ok(Duration::ZERO);
+    };
+    let due = engine.due(when::now());
+    let sweep = super::scan::sweep_until(engine, due, settings, || signals.ending().is_some())?;
     let untold = engine.untold()?;
     let mut news = untold.clone();
     news.retain(|event| event.severity >= args.min_severity);
@@ -101,28 +116,27 @@ fn sweep(
         engine.store().told(&untold)?;
     }
     let targets = engine.targets();
+    let standing = engine.standing();
     let dates = engine.store().current_dates()?;
     let open = engine.store().open_counts()?;
-    update(&mut lock(metrics), targets, &sweep, dates, open);
-    Ok(())
+    update(&mut lock(metrics), targets, &sweep, standing, dates, open);
+    let left = engine.next_due().unwrap_or(Unix::MAX) - when::now();
+    Ok(Duration::from_secs(u64::try_from(left).unwrap_or(0)))
 }
 
 fn update(
     metrics: &mut Metrics,
     targets: Vec<Target>,
     sweep: &Sweep,
+    standing: BTreeMap<&'static str, usize>,
     dates: Vec<metrics::Dates>,
     open: Vec<(crate::finding::Severity, i64)>,
 ) {
     metrics.targets = targets;
     metrics.dates = dates;
     metrics.open = open;
-    metrics.last_sweep = crate::when::now();
-    metrics.last_outcomes = sweep
-        .outcomes
-        .iter()
-        .map(|(kind, n)| (*kind, *n))
-        .collect::<BTreeMap<_, _>>();
+    metrics.last_sweep = when::now();
+    metrics.last_outcomes = standing;
     for (kind, n) in &sweep.outcomes {
         *metrics.outcomes.entry(kind).or_default() += n;
     }

@@ -462,8 +462,7 @@ impl Store {
         leaf: &crate::cert::Cert,
         target: &Target,
     ) -> Result<Vec<String>, DbError> {
-        // Most keys are new. SQLite plans the join below anew for each value it is given, which
-        // costs more than this question.
+        // Most keys are new, and this question is the cheaper one.
         let known = self.one(
             "SELECT count(*) FROM (SELECT 1 FROM cert c JOIN chain ch ON ch.leaf = c.id
              JOIN run r ON r.chain = ch.id WHERE c.spki = $1 LIMIT 1) few",

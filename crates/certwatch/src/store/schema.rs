@@ -47,6 +47,15 @@ const MIGRATIONS: &[&str] = &[
     ALTER TABLE event ADD COLUMN told BIGINT NOT NULL DEFAULT 1;
     CREATE INDEX event_untold ON event (vantage) WHERE told = 0;
 ",
+    "
+    CREATE TABLE caa (name TEXT PRIMARY KEY, records TEXT NOT NULL, changed BIGINT,
+        asked BIGINT NOT NULL);
+",
+    "
+    CREATE TABLE due (target BIGINT NOT NULL REFERENCES target (id),
+        vantage BIGINT NOT NULL REFERENCES vantage (id), at BIGINT NOT NULL,
+        failures BIGINT NOT NULL, PRIMARY KEY (target, vantage));
+",
 ];
 
 /// Brings the schema up to date.

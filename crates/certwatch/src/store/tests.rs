@@ -6,6 +6,7 @@ use crate::chain::Presented;
 use crate::db::DbError;
 use crate::db::postgres::Login;
 use crate::db::sqlite::Open;
+use crate::due::Due;
 use crate::finding::{Code, Finding, Severity};
 use crate::history::{Issuer, Pin};
 use crate::import::ccadb::Record;
@@ -82,7 +83,7 @@ fn an_older_schema_is_migrated_with_its_content() {
     rusqlite::Connection::open(&path)
         .unwrap()
         .execute_batch(
-            "DROP INDEX event_untold; ALTER TABLE event DROP COLUMN told;
+            "DROP TABLE due; DROP TABLE caa; DROP INDEX event_untold; ALTER TABLE event DROP COLUMN told;
              UPDATE meta SET version = 1",
         )
         .unwrap();
@@ -117,6 +118,11 @@ const SUITE: &[(&str, Check)] = &[
     ("lists", imported_lists_are_read_back),
     ("issuers", issuers_of_a_target_are_replaced_as_a_set),
     ("hostile text", names_with_nul_and_controls_are_kept),
+    (
+        "CAA records",
+        a_change_of_caa_records_is_told_from_what_always_was,
+    ),
+    ("turns", turns_are_kept_for_each_vantage),
     ("two writers", two_writers_take_turns),
     ("reopened", a_store_is_opened_again_with_its_schema),
 ];
@@ -434,6 +440,43 @@ fn names_with_nul_and_controls_are_kept(open: Opener<'_>) {
     store.vantage(name).unwrap();
     let names: Vec<String> = store.vantages().unwrap().into_values().collect();
     assert_eq!(names, [name.replace('\0', "\u{fffd}")]);
+}
+
+fn a_change_of_caa_records_is_told_from_what_always_was(open: Opener<'_>) {
+    let mut store = open();
+    let mut see = |records: &str, at| store.remember_caa("a.example", records, at).unwrap();
+    assert_eq!(see("one", 100), None);
+    assert_eq!(see("one", 200), None);
+    assert_eq!(see("two", 300), Some(300));
+    assert_eq!(see("two", 400), Some(300));
+    assert_eq!(see("one", 500), Some(500), "back is a change, too");
+    assert_eq!(store.caa_asked_since(500).unwrap().len(), 1);
+    assert!(store.caa_asked_since(501).unwrap().is_empty());
+}
+
+fn turns_are_kept_for_each_vantage(open: Opener<'_>) {
+    let mut store = open();
+    let (here, there) = (
+        store.vantage("here").unwrap(),
+        store.vantage("there").unwrap(),
+    );
+    let due = |at, failures| Due { at, failures };
+    let mut rows = Vec::new();
+    for n in 0..1200 {
+        let name = format!("h{n}.example").parse().unwrap();
+        rows.push((store.target(&name, "").unwrap(), due(n, 0)));
+    }
+    store.set_due(here, &rows).unwrap();
+    let first = rows[0].0;
+    store.set_due(here, &[(first, due(7, 3))]).unwrap();
+    store.set_due(there, &[(first, due(9, 1))]).unwrap();
+    let found = store.due(here).unwrap();
+    assert_eq!(found.len(), rows.len());
+    assert_eq!(
+        (found[&first], found[&rows[1199].0]),
+        (due(7, 3), due(1199, 0))
+    );
+    assert_eq!(store.due(there).unwrap(), [(first, due(9, 1))].into());
 }
 
 /// Two processes insert the same certificates in opposite orders: they wait for each other, and

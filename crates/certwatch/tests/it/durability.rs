@@ -238,7 +238,7 @@ mod privileged {
         fleet.scan().run().assert(0, "", "");
         let port = crate::fleet::free_port();
         let watch = fleet
-            .tool(&["watch", "--every", "1h", "--listen"])
+            .tool(&["watch", "--every", "2s", "--listen"])
             .arg(format!("127.0.0.1:{port}"))
             .arg("-f")
             .arg(fleet.sandbox.join("targets"))
@@ -252,7 +252,6 @@ mod privileged {
         for n in 0..40 {
             fleet.swap(n, "other");
         }
-        watch.signal(Signal::HUP);
         watch.wait_for_stderr("full", Duration::from_secs(30));
         wait_value("the failure is counted", Duration::from_secs(30), || {
             crate::watch::get(port, "/metrics")

@@ -75,6 +75,29 @@ fn zeros_are_skipped_only_when_the_device_is_said_to_have_them() {
         .assert(1, any(), has("differ"));
 }
 
+/// Past the page cache on both sides, from a device and onto one.
+#[test]
+#[ignore = "needs root"]
+fn direct_copies_between_devices_are_exact() {
+    let sandbox = Sandbox::in_memory();
+    sandbox.file("image", image());
+    let source = dirty_device(8 << 20);
+    let copy = |from: &Path, to: &Path| {
+        sparseimg(["copy", "--direct", "yes", "--verify"])
+            .args([from, to])
+            .cwd(sandbox.path())
+            .run()
+            .success();
+    };
+    copy(Path::new("image"), source.path());
+    assert_begins(&source, &image());
+    let target = dirty_device(8 << 20);
+    copy(source.path(), target.path());
+    let mut expected = image();
+    expected.resize(8 << 20, 0xff);
+    assert_begins(&target, &expected);
+}
+
 #[test]
 #[ignore = "needs root"]
 fn patch_and_device_sources_work_on_devices() {

@@ -85,6 +85,8 @@ complete -c certwatch -n "__fish_certwatch_using_subcommand scan" -l store -d 'K
 complete -c certwatch -n "__fish_certwatch_using_subcommand scan" -l vantage -d 'The name of this vantage point' -r
 complete -c certwatch -n "__fish_certwatch_using_subcommand scan" -l roots -d 'Which roots count as public: mozilla, native, or a PEM file' -r
 complete -c certwatch -n "__fish_certwatch_using_subcommand scan" -l local-roots -d 'Roots only this machine trusts: none, native, or a PEM file' -r
+complete -c certwatch -n "__fish_certwatch_using_subcommand scan" -l due-only -d 'Look only at targets whose turn it is, for frequent runs from cron'
+complete -c certwatch -n "__fish_certwatch_using_subcommand scan" -l fast -d 'Hang up by resetting the connection, without a goodbye'
 complete -c certwatch -n "__fish_certwatch_using_subcommand scan" -l json -d 'Print events as JSON, one object a line'
 complete -c certwatch -n "__fish_certwatch_using_subcommand scan" -s v -l verbose -d 'Say more: -v state changes, -vv decisions, -vvv every call'
 complete -c certwatch -n "__fish_certwatch_using_subcommand scan" -s q -l quiet -d 'Print errors only'
@@ -92,7 +94,7 @@ complete -c certwatch -n "__fish_certwatch_using_subcommand scan" -l show-config
 complete -c certwatch -n "__fish_certwatch_using_subcommand scan" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c certwatch -n "__fish_certwatch_using_subcommand watch" -s f -l file -d 'The file that lists the targets' -r -F
 complete -c certwatch -n "__fish_certwatch_using_subcommand watch" -l listen -d 'Serve /metrics and /probe?target= here; for listed targets only' -r
-complete -c certwatch -n "__fish_certwatch_using_subcommand watch" -l every -d 'Time between the beginnings of two sweeps' -r
+complete -c certwatch -n "__fish_certwatch_using_subcommand watch" -l every -d 'Time between two looks at one target' -r
 complete -c certwatch -n "__fish_certwatch_using_subcommand watch" -l min-severity -d 'Notify about events of this severity and above' -r
 complete -c certwatch -n "__fish_certwatch_using_subcommand watch" -l config -d 'Read this configuration file instead of the one in /etc/nightshift' -r -F
 complete -c certwatch -n "__fish_certwatch_using_subcommand watch" -l color -d 'When to colour messages' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
