@@ -51,7 +51,7 @@ complete -c sparseimg -n "__fish_sparseimg_needs_command" -f -a "patch" -d 'Appl
 complete -c sparseimg -n "__fish_sparseimg_needs_command" -f -a "restore" -d 'Restore one file of an rdiff-backup repository at any recorded time'
 complete -c sparseimg -n "__fish_sparseimg_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c sparseimg -n "__fish_sparseimg_using_subcommand copy" -l hole-size -d 'Leave zeros out in blocks of this size, a power of two [default: 4K]' -r
-complete -c sparseimg -n "__fish_sparseimg_using_subcommand copy" -l direct -d 'Read past the page cache [default: auto]' -r -f -a "auto\t'When the input is larger than a quarter of the memory, or mostly not in the page cache'
+complete -c sparseimg -n "__fish_sparseimg_using_subcommand copy" -l direct -d 'Read and write past the page cache [default: auto]' -r -f -a "auto\t'When the input is larger than a quarter of the memory, or mostly not in the page cache'
 yes\t'Always, where the file system allows it'
 no\t'Never'"
 complete -c sparseimg -n "__fish_sparseimg_using_subcommand copy" -l reflink -d 'Share the source\'s blocks instead of copying them [default: never]' -r -f -a "never\t'No: a shared block is also shared damage'
