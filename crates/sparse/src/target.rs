@@ -10,12 +10,12 @@ use crate::reader::{ALIGN, Input, Kind, STREAM, read_at};
 use crate::size::HoleSize;
 use crate::sys;
 use crate::zero;
-use rustix::fs::{FallocateFlags, FileType, Mode, OFlags};
+use rustix::fs::{FallocateFlags, FileType};
 use std::fs::File;
 use std::io::{self, Write};
 use std::ops::Range;
 use std::os::fd::AsRawFd;
-use std::os::unix::fs::{FileExt, MetadataExt};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -148,15 +148,15 @@ impl Target {
         if matches!(self.place, Place::Stream(_)) {
             return Ok(());
         }
-        let flags = OFlags::WRONLY | OFlags::DIRECT | OFlags::CLOEXEC;
         // By its descriptor: the file has no name yet, and a device may have got another.
         let path = format!("/proc/self/fd/{}", self.file().as_raw_fd());
-        match rustix::fs::open(path, flags, Mode::empty()) {
+        let mut options = File::options();
+        match options.write(true).custom_flags(libc::O_DIRECT).open(path) {
             Ok(file) => {
                 if !self.is_device() {
                     file_len(self.file(), &self.path, len)?;
                 }
-                self.direct = Some(File::from(file));
+                self.direct = Some(file);
                 self.use_direct.store(true, Ordering::Relaxed);
             }
             Err(error) => tracing::debug!(%error, "no direct writes here"),
