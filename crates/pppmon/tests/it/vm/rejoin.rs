@@ -59,12 +59,15 @@ fn a_link_that_the_peer_does_not_join_again_is_left_out() {
 fn after_a_total_loss_one_link_of_such_a_peer_still_works() {
     let (world, probe) = persisting_peer();
     let unchanged = Unchanged::note(&world);
+    // Slow machines lose an echo at other times too.
+    let losses = || world.hub.log_text().matches("No response to").count();
+    let before = losses();
     world.relay.set_cut(all(&world), true);
     host::wait_for("both ends to lose the links", seconds(15), || {
         [0, 1]
             .iter()
             .all(|&n| world.leaf.link_state(n) != "attached")
-            && world.hub.log_text().matches("No response to").count() == 2
+            && losses() >= before + 2
     });
     world.relay.set_cut(all(&world), false);
     // The peer's route went with its interface; put it back as a hook would.
