@@ -30,9 +30,12 @@ fn one_is_left_out(world: &World, probe: &Probe) {
     host::wait_for("a link to be left out", seconds(60), || {
         left_out(0) || left_out(1)
     });
-    let log = world.leaf.log_text();
-    assert!(log.contains("the peer does not join it to its bundle"));
-    assert!(log.contains("run pppd with `nopersist`"), "what to change");
+    // The state is told before the log has been written.
+    host::wait_for("the alarm", seconds(5), || {
+        let log = world.leaf.log_text();
+        log.contains("the peer does not join it to its bundle")
+            && log.contains("run pppd with `nopersist`")
+    });
     probe.wait_until_steady(seconds(20));
     let status = world.leaf.status().unwrap();
     assert_eq!(status.bundles[0].attached, 1);
