@@ -349,8 +349,10 @@ impl Dialogue {
         {
             return Some(Step::Foreign);
         }
-        // Markup is ASCII; whatever else is in there does not matter.
-        let text: String = self.buffer.iter().map(|&b| char::from(b)).collect();
+        // Markup is ASCII; whatever else is in there does not matter, but stays one byte, or the
+        // offsets found in the text would not be those of the buffer.
+        let ascii = |&b: &u8| if b.is_ascii() { char::from(b) } else { '?' };
+        let text: String = self.buffer.iter().map(ascii).collect();
         if self.stage == 1 {
             if text.contains("</stream:features>") || text.contains("</features>") {
                 if !text.contains("<starttls") {
