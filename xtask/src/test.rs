@@ -5,7 +5,8 @@
 //! Ordinary tests run by `cargo test`. A test that needs more is `#[ignore]`d and lies in a
 //! module that says what it needs: `privileged` (root, on this kernel), `vm` (a kernel of its
 //! own), `hardware` (the same on an emulated computer, which only `--vm=qemu` starts) or `emulated`
-//! (an emulated ARM machine, which takes minutes and runs only when `--farm` asks for it). An ignored test anywhere else is an error, so that nothing is left out in silence.
+//! (an emulated ARM machine, which takes minutes and runs only when `--farm` asks for it). An
+//! ignored test anywhere else is an error, so that nothing is left out in silence.
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;

@@ -78,8 +78,8 @@ struct Shared {
     running: Mutex<usize>,
 }
 
-/// Probes the targets that `which` names by index, once, and hands each result to `take`, on the calling thread, and `None`
-/// when there was none for a while. `take` ends the sweep early by returning false.
+/// Probes the targets that `which` names by index, once, and hands each result to `take`, on the
+/// calling thread, and `None` when there was none for a while. `take` ends the sweep early by returning false.
 pub(crate) fn run(
     targets: &Arc<[Target]>,
     which: impl IntoIterator<Item = usize>,
