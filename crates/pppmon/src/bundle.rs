@@ -349,6 +349,10 @@ impl Bundle {
                     self.watch_network(actions);
                 }
                 News::Lost => self.watch_network(actions),
+                // The last link leaves an empty unit behind, and that is all a barrier could do. It
+                // would also end links that talk to the new peer already; two ends that did so
+                // in turn kept each other from coming back.
+                News::PeerRestarted if self.attached() == 0 => {}
                 News::PeerRestarted => self.barrier(now, actions),
                 News::KeyMismatch => actions.push(Action::ExplainMismatch(index)),
                 News::PeerRejects => self.peer_rejects(index, now, actions),

@@ -16,6 +16,9 @@ const SILENCE: Duration = Duration::from_secs(15);
 const PATIENCE: Duration = Duration::from_secs(2);
 /// A pppd whose link the peer has closed sends its answer within this time.
 const LAST_WORD: Duration = Duration::from_millis(100);
+/// A pppd that closes its link itself would wait a second for the answer. A peer that is there has
+/// answered by then; the wait ends early for one that is not.
+const FAREWELL: Duration = Duration::from_millis(300);
 /// A respawn that only has to get out of step with the other links.
 const SHORTLY: Duration = Duration::from_millis(150);
 /// This many losses ...
@@ -181,7 +184,8 @@ pub struct Link {
     losses: VecDeque<Duration>,
     last_line: Option<String>,
     reason_said: bool,
-    closed_by_peer: bool,
+    /// LCP is closed; what pppd still waits for is not worth the time.
+    parting: bool,
     last_exit: Option<LastExit>,
     starts: u64,
     after_stop: State,
@@ -208,7 +212,7 @@ impl Link {
             losses: VecDeque::new(),
             last_line: None,
             reason_said: false,
-            closed_by_peer: false,
+            parting: false,
             last_exit: None,
             starts: 0,
             after_stop: State::Idle,
@@ -324,16 +328,16 @@ impl Link {
         }
         self.deadline = None;
         if self.running {
-            // Silent at the start, or deaf to SIGTERM.
-            if matches!(self.state, State::Starting | State::Stopping) {
+            if self.parting {
+                effects.actions.push(Action::Kill);
+            } else if matches!(self.state, State::Starting | State::Stopping) {
+                // Silent at the start, or deaf to SIGTERM.
                 effects.actions.extend([Action::Kill, Action::Detach]);
                 effects.news.push(News::Hung);
                 if self.state == State::Starting {
                     self.enter(State::Stopping, now);
                     self.after_stop = State::Backoff;
                 }
-            } else if self.closed_by_peer {
-                effects.actions.push(Action::Kill);
             } else if self.state == State::Attached {
                 self.backoff.reset();
                 self.auth_backoff.reset();
@@ -345,7 +349,7 @@ impl Link {
             self.attached_at = None;
             self.last_line = None;
             self.reason_said = false;
-            self.closed_by_peer = false;
+            self.parting = false;
             self.after_stop = State::Idle;
             self.life = Life::default();
             self.enter(State::Starting, now);
@@ -415,10 +419,14 @@ impl Link {
             }
             // pppd has sent its answer and would stay another second in case it was lost.
             // Meanwhile a peer that starts again would talk to a link that does not listen.
-            Line::TerminatedByPeer if self.state == State::Attached => {
+            Line::TerminatedByPeer if self.owned && self.state == State::Attached => {
                 effects.actions.push(Action::Detach);
-                self.closed_by_peer = true;
+                self.parting = true;
                 self.deadline = Some(now + LAST_WORD);
+            }
+            Line::Leaving if self.owned && self.state == State::Stopping => {
+                self.parting = true;
+                self.deadline = Some(now + FAREWELL);
             }
             Line::NoDatabase => effects.news.push(News::NoDatabase),
             Line::Renegotiated if self.life.attached => self.life.renegotiated = true,

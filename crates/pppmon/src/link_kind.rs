@@ -96,15 +96,9 @@ pub fn pppd_arguments(bundle: &BundleSettings, link: &LinkSettings) -> Vec<Strin
                 push("nompshortseq");
             }
             push(&format!("noendpoint bundle {}", bundle.name));
-            push("noip noipv6 noccp novj nodefaultroute lcp-restart 1");
-            // With no repeats pppd says goodbye once and ends, instead of waiting a second for an
-            // answer that a dead line never brings. Who refuses credentials must wait: the line
-            // would be closed before the peer has read why.
-            push(if bundle.require_auth {
-                "lcp-max-terminate 1"
-            } else {
-                "lcp-max-terminate 0"
-            });
+            // With 0 in place of 1 pppd would end without waiting for an answer to its goodbye,
+            // and on its way out discard what the line has not sent yet: the goodbye itself.
+            push("noip noipv6 noccp novj nodefaultroute lcp-restart 1 lcp-max-terminate 1");
         }
         Mode::Classic => {
             let address = |address: Option<std::net::Ipv4Addr>| {
@@ -177,7 +171,7 @@ mod tests {
     fn the_line_of_each_kind() {
         let keeper = "nodetach nopersist lcp-echo-interval 1 lcp-echo-failure 2 multilink mrru \
                       1500 nompshortseq noendpoint bundle a noip noipv6 noccp novj nodefaultroute \
-                      lcp-restart 1 lcp-max-terminate 0 ";
+                      lcp-restart 1 lcp-max-terminate 1 ";
         for (link, start) in [
             ("tty = \"/dev/ttyS0\"\nspeed = 38400", "/dev/ttyS0 38400"),
             ("command = \"ssh hub ppp\"", "pty 'ssh hub ppp'"),

@@ -31,6 +31,8 @@ pub enum Line {
     StaleChannel,
     /// The peer cannot do multilink.
     PeerWithoutMultilink,
+    /// pppd closes LCP because it was told to end.
+    Leaving,
     /// The peer closed LCP.
     TerminatedByPeer,
     /// The line returns our own frames.
@@ -60,6 +62,7 @@ const TABLE: &[(&str, Line)] = &[
     ),
     ("Couldn't attach to PPP unit", Line::StaleChannel),
     ("oops, multilink", Line::PeerWithoutMultilink),
+    ("Terminating on signal ", Line::Leaving),
     ("LCP terminated by peer", Line::TerminatedByPeer),
     ("Serial line is looped back", Line::LoopedBack),
     ("authentication failed", Line::AuthFailed),
@@ -157,6 +160,7 @@ mod tests {
                 "LCP terminated by peer (peer refused to authenticate)",
                 Line::TerminatedByPeer,
             ),
+            ("Terminating on signal 15", Line::Leaving),
             ("Serial line is looped back.", Line::LoopedBack),
             ("CHAP authentication failed", Line::AuthFailed),
             ("PAP authentication failed", Line::AuthFailed),

@@ -187,6 +187,22 @@ fn a_restarted_peer_leads_through_the_barrier() {
 }
 
 #[test]
+fn a_restarted_peer_on_the_last_link_needs_no_barrier() {
+    let mut bench = Bench::opened(2, 1);
+    bench.exit(0, 16);
+    bench.pass(Duration::from_millis(10));
+    assert!(bench.running[0], "it negotiates with the new peer already");
+    bench.exit(1, 10);
+    bench.step(Bundle::unit_empty);
+    bench.pass(Duration::from_millis(10));
+    let terminated = Action::Link(0, link::Action::Terminate);
+    assert_eq!(bench.count(&terminated), 0, "and may go on");
+    assert_eq!(bench.count(&Action::Resync), 1);
+    assert_eq!(bench.running, [true, true]);
+    assert_eq!(bench.bundle.counts().barriers, 0);
+}
+
+#[test]
 fn a_fresh_request_while_open_is_a_restarted_peer_too() {
     let mut bench = Bench::opened(2, 1);
     bench.ipcp(1, 77, &[3, 6, 10, 0, 0, 1]);
@@ -241,15 +257,18 @@ fn rejects_that_stop_mean_a_restarted_peer_after_all() {
 
 #[test]
 fn barriers_keep_their_distance() {
-    let mut bench = Bench::opened(1, 1);
+    let mut bench = Bench::opened(2, 1);
     for _ in 0..20 {
-        if bench.running[0] {
+        if bench.running == [true, true] {
             bench.attach(0);
+            bench.attach(1);
             bench.exit(0, 10);
             bench.step(Bundle::unit_empty);
+            bench.exit(1, 5);
         }
         bench.pass(Duration::from_millis(300));
     }
+    assert!(bench.bundle.counts().barriers >= 2);
     // 20 rounds of 300 ms.
     assert!(
         bench.bundle.counts().barriers <= 4,

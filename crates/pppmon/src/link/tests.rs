@@ -65,6 +65,34 @@ fn a_link_that_the_peer_closes_does_not_linger() {
 }
 
 #[test]
+fn a_link_we_stop_waits_a_moment_for_the_answer_to_its_goodbye() {
+    let mut bench = Bench::new();
+    bench.wait();
+    bench.line("Using interface ppp0");
+    bench.link.line(ATTACHED, bench.now);
+    bench.link.stop(State::Idle, bench.now);
+    bench.now += ms(20);
+    let said = bench.now;
+    bench.line("Terminating on signal 15");
+    let effects = bench.wait();
+    assert_eq!(
+        (effects.actions, effects.news),
+        (vec![Action::Kill], vec![]),
+        "nothing to report"
+    );
+    assert_eq!(bench.now, said + FAREWELL);
+
+    // One that owns its interface has scripts to run.
+    let mut link = Link::independent("dsl".to_owned(), Timing::default());
+    link.allow(ms(0));
+    link.tick(ms(0));
+    link.line(b"local  IP address 10.0.0.2", ms(10));
+    link.stop(State::Idle, ms(20));
+    link.line(b"Terminating on signal 15", ms(20));
+    assert_eq!(link.deadline(), Some(ms(20) + PATIENCE));
+}
+
+#[test]
 fn a_link_joins_is_lost_and_comes_back_at_once() {
     let mut bench = Bench::new();
     assert_eq!(bench.wait().actions, [Action::Spawn]);

@@ -99,6 +99,11 @@ fn the_supervisor_is_killed_and_started_again() {
     assert!(usable.is_some());
     unchanged.check(&world, &probe);
     world.wait_for_links();
+    // Its pppds said goodbye, so the peer knew that it had to begin anew.
+    for side in [&world.leaf, &world.hub] {
+        let log = side.log_text();
+        assert!(!log.contains("-> barrier"), "{log}");
+    }
 
     // A plain end keeps the interface, `release` gives it up.
     let supervisor = world.leaf.pid();
