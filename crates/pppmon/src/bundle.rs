@@ -19,6 +19,9 @@ use crate::phantom::Report;
 
 /// Two or more links without any IPCP answer for so long: the peer's ends are not in a bundle.
 const NO_ANSWER: Duration = Duration::from_secs(3);
+/// The same over a single link: as long as pppd itself would ask (RFC 1661: ten times, three
+/// seconds apart). Then its pppd is replaced, because the peer's may hang in a bundle that is gone.
+const NO_ANSWER_AT_ALL: Duration = Duration::from_secs(30);
 /// How long each link is tried alone then.
 const SOLO_TRIAL: Duration = Duration::from_secs(5);
 /// Protocol-Rejects right after a link has joined only mean that the peer's end has not yet.
@@ -227,8 +230,7 @@ impl Bundle {
     pub fn deadline(&self) -> Option<Duration> {
         let own = match self.phase {
             Phase::ResyncRetry(at) | Phase::Settling(at) | Phase::Barrier(at) => Some(at),
-            Phase::Joining if self.solo.is_none() => Some(self.joined_at + NO_ANSWER)
-                .filter(|_| !self.ncp.peer_answered() && self.attached() >= 2),
+            Phase::Joining => self.no_answer_at(),
             _ => None,
         };
         [
@@ -418,17 +420,8 @@ impl Bundle {
                 self.settle = true;
                 self.begin_resync(now, &mut actions);
             }
-            Phase::Joining
-                if self.solo.is_none()
-                    && !self.ncp.peer_answered()
-                    && self.attached() >= 2
-                    && self.joined_at + NO_ANSWER <= now =>
-            {
-                let first = self
-                    .links
-                    .iter()
-                    .position(|l| l.state() == LinkState::Attached);
-                self.go_solo(first.unwrap_or(0), 0, now, &mut actions);
+            Phase::Joining if self.no_answer_at().is_some_and(|at| at <= now) => {
+                self.no_answer(now, &mut actions);
             }
             _ => {}
         }

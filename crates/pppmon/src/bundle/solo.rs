@@ -7,8 +7,8 @@
 use std::time::Duration;
 
 use super::{
-    Action, Bundle, LinkState, OUTCAST_RETRY, Phase, REJECTS_GRACE, REJECTS_MANY, SOLO_TRIAL, Solo,
-    link,
+    Action, Bundle, Link, LinkState, NO_ANSWER, NO_ANSWER_AT_ALL, OUTCAST_RETRY, Phase,
+    REJECTS_GRACE, REJECTS_MANY, SOLO_TRIAL, Solo, link,
 };
 
 impl Bundle {
@@ -46,6 +46,29 @@ impl Bundle {
             }
             _ => self.barrier(now, actions),
         }
+    }
+
+    /// When a peer that has not answered any request for addresses counts as deaf.
+    pub(super) fn no_answer_at(&self) -> Option<Duration> {
+        if self.solo.is_some() || self.ncp.peer_answered() {
+            return None;
+        }
+        match self.attached() {
+            0 => None,
+            1 => Some(self.joined_at + NO_ANSWER_AT_ALL),
+            _ => Some(self.joined_at + NO_ANSWER),
+        }
+    }
+
+    pub(super) fn no_answer(&mut self, now: Duration, actions: &mut Vec<Action>) {
+        if self.attached() < 2 {
+            self.joined_at = now;
+            self.barrier(now, actions);
+            return;
+        }
+        let attached = |link: &Link| link.state() == LinkState::Attached;
+        let first = self.links.iter().position(attached).unwrap_or(0);
+        self.go_solo(first, 0, now, actions);
     }
 
     fn cast_out(&mut self, index: usize, now: Duration, actions: &mut Vec<Action>) {

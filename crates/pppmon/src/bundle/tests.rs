@@ -345,6 +345,31 @@ fn a_peer_that_does_not_bundle_is_tried_link_by_link() {
 }
 
 #[test]
+fn a_peer_that_asks_and_does_not_hear_is_no_answer() {
+    let mut bench = Bench::new(2, 1);
+    bench.attach(0);
+    bench.attach(1);
+    bench.ipcp(1, 77, &[3, 6, 10, 0, 0, 1]);
+    bench.pass(NO_ANSWER);
+    assert_eq!(bench.count(&Action::Link(1, link::Action::Terminate)), 1);
+}
+
+#[test]
+fn the_only_link_is_replaced_when_nobody_answers_over_it() {
+    let mut bench = Bench::new(2, 1);
+    bench.attach(0);
+    bench.pass(NO_ANSWER_AT_ALL - Duration::from_secs(1));
+    assert_eq!(bench.bundle.state(), State::Joining);
+    bench.pass(Duration::from_secs(1));
+    assert_eq!(bench.bundle.state(), State::Barrier);
+    bench.exit(0, 5);
+    bench.exit(1, 5);
+    bench.step(Bundle::unit_empty);
+    bench.pass(SETTLE);
+    assert_eq!(bench.running, [true, true]);
+}
+
+#[test]
 fn down_keeps_everything_off_until_up() {
     let mut bench = Bench::opened(2, 1);
     bench.step(Bundle::stop);

@@ -109,7 +109,8 @@ impl Ncp {
         self.ipv4.is_open()
     }
 
-    /// Whether the peer has sent any IPCP packet since the start.
+    /// Whether the peer has answered an IPCP request of ours since the start. Requests of its own
+    /// prove nothing: it may not hear us.
     pub fn peer_answered(&self) -> bool {
         self.answered
     }
@@ -168,7 +169,8 @@ impl Ncp {
                     if !automaton.receive(&packet, now, &mut reaction) {
                         self.malformed += 1;
                     }
-                    if automaton.protocol == protocol::IPCP {
+                    let answer = matches!(packet.code, code::ACK | code::NAK | code::REJECT);
+                    if answer && automaton.protocol == protocol::IPCP {
                         self.answered = true;
                     }
                 }
