@@ -19,11 +19,12 @@ use crate::phantom::Report;
 
 /// Two or more links without any IPCP answer for so long: the peer's ends are not in a bundle.
 const NO_ANSWER: Duration = Duration::from_secs(3);
-/// The same over a single link: as long as pppd itself would ask (RFC 1661: ten times, three
-/// seconds apart). Then its pppd is replaced, because the peer's may hang in a bundle that is gone.
-const NO_ANSWER_AT_ALL: Duration = Duration::from_secs(30);
-/// How long each link is tried alone then.
+/// How long each link is tried alone then. After the same time a link that is the only one is
+/// replaced, because the peer's pppd may hang in a bundle that is gone ...
 const SOLO_TRIAL: Duration = Duration::from_secs(5);
+/// ... and after twice that the next time, up to what pppd itself waits (ten requests, three seconds
+/// apart), in case the peer is only slow.
+const LONGEST_TRIAL: Duration = Duration::from_secs(30);
 /// Protocol-Rejects right after a link has joined only mean that the peer's end has not yet.
 const REJECTS_GRACE: Duration = Duration::from_secs(2);
 /// More of them than this do not go away by themselves.
@@ -133,6 +134,7 @@ pub struct Bundle {
     network_up: bool,
     counts: Counts,
     joined_at: Duration,
+    trial: Duration,
     rejects: u32,
     /// The link that joined last, if the peer has rejected frames on it.
     early_rejects: Option<usize>,
@@ -170,6 +172,7 @@ impl Bundle {
             network_up: false,
             counts: Counts::default(),
             joined_at: Duration::ZERO,
+            trial: SOLO_TRIAL,
             rejects: 0,
             early_rejects: None,
             restart_suspected: None,
@@ -306,6 +309,7 @@ impl Bundle {
                         actions.push(Action::Alarm(text));
                     }
                     self.agreed = agreed;
+                    self.trial = SOLO_TRIAL;
                     actions.push(Action::Addresses(agreed));
                     self.enter(Phase::Open, now, actions);
                     self.sample_due = Some(now + SAMPLE);

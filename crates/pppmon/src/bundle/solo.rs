@@ -7,8 +7,8 @@
 use std::time::Duration;
 
 use super::{
-    Action, Bundle, Link, LinkState, NO_ANSWER, NO_ANSWER_AT_ALL, OUTCAST_RETRY, Phase,
-    REJECTS_GRACE, REJECTS_MANY, SOLO_TRIAL, Solo, link,
+    Action, Bundle, LONGEST_TRIAL, Link, LinkState, NO_ANSWER, OUTCAST_RETRY, Phase, REJECTS_GRACE,
+    REJECTS_MANY, SOLO_TRIAL, Solo, link,
 };
 
 impl Bundle {
@@ -55,13 +55,14 @@ impl Bundle {
         }
         match self.attached() {
             0 => None,
-            1 => Some(self.joined_at + NO_ANSWER_AT_ALL),
+            1 => Some(self.joined_at + self.trial),
             _ => Some(self.joined_at + NO_ANSWER),
         }
     }
 
     pub(super) fn no_answer(&mut self, now: Duration, actions: &mut Vec<Action>) {
         if self.attached() < 2 {
+            self.trial = (self.trial * 2).min(LONGEST_TRIAL);
             self.joined_at = now;
             self.barrier(now, actions);
             return;

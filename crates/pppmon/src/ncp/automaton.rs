@@ -17,6 +17,9 @@ const FAST: Duration = Duration::from_millis(100);
 /// ... so many times, then once a second.
 const FAST_TRIES: u32 = 30;
 const SLOW: Duration = Duration::from_secs(1);
+/// A fresh request so soon after both sides agreed was caused by a repeat of ours that was still
+/// under way: RFC 1661, 4.3, has the peer negotiate anew then.
+const YOUNG: Duration = Duration::from_secs(2);
 
 /// What is negotiated.
 #[derive(Debug)]
@@ -149,6 +152,7 @@ pub(super) struct Automaton {
     last_acked: Option<(u8, Vec<u8>)>,
     due: Duration,
     tries: u32,
+    opened: Duration,
 }
 
 impl Automaton {
@@ -164,6 +168,7 @@ impl Automaton {
             last_acked: None,
             due: Duration::ZERO,
             tries: 0,
+            opened: Duration::ZERO,
         }
     }
 
@@ -233,11 +238,23 @@ impl Automaton {
                     .as_ref()
                     .is_some_and(|(id, body)| *id == packet.id && body == packet.body);
                 if was_open && !repeat {
-                    reaction.events.push(Event::Restarted);
-                    return true;
+                    if now >= self.opened + YOUNG {
+                        reaction.events.push(Event::Restarted);
+                        return true;
+                    }
+                    self.start(now);
+                    reaction.events.push(Event::Closed);
                 }
                 if !self.running {
                     return true;
+                }
+                if !self.ours_acked {
+                    // The peer hears us now and may not have before. Our request goes ahead of our
+                    // answer, and the next is a while off: one that arrived after the answer would
+                    // have the peer begin anew.
+                    self.tries = FAST_TRIES;
+                    self.due = now;
+                    reaction.send.extend(self.tick(now));
                 }
                 let (code, body) = match self.policy.judge(&options) {
                     Verdict::Ack => {
@@ -292,6 +309,7 @@ impl Automaton {
             }
         }
         if self.is_open() && !was_open {
+            self.opened = now;
             reaction.events.push(self.policy.opened());
         }
         true

@@ -273,8 +273,41 @@ mod tests {
         let mut fresh = self::leaf();
         fresh.start(T0);
         let frame = fresh.tick(T0).send.remove(0);
-        let reaction = hub.receive(&frame, T0);
+        let reaction = hub.receive(&frame, Duration::from_mins(1));
         assert_eq!(reaction.events, [Event::Restarted]);
+    }
+
+    /// A peer that follows RFC 1661 to the letter goes back to negotiating when a request comes
+    /// while it is open; ours may still be under way then.
+    #[test]
+    fn a_late_repeat_of_ours_does_not_make_the_peer_a_restarted_one() {
+        let mut leaf = leaf();
+        leaf.start(T0);
+        let request = leaf.tick(T0).send.remove(0);
+        let packet = |frame: &[u8]| {
+            let packet = Packet::parse(&frame[2..]).unwrap();
+            (packet.code, packet.id, packet.body.to_vec())
+        };
+        let frame = |code, id, body: &[u8]| {
+            let packet = Packet { code, id, body };
+            packet.frame(protocol::IPCP).unwrap()
+        };
+        let (_, ours, body) = packet(&request);
+        let address = [3, 6, 10, 0, 0, 1];
+        let reaction = leaf.receive(&frame(code::REQUEST, 7, &address), T0);
+        let sent: Vec<u8> = reaction.send.iter().map(|f| packet(f).0).collect();
+        assert_eq!(sent, [code::REQUEST, code::ACK], "the request goes first");
+        let quiet = Duration::from_millis(900);
+        assert!(leaf.ipv4.tick(quiet).is_none(), "and no other follows soon");
+
+        let reaction = leaf.receive(&frame(code::ACK, ours, &body), quiet);
+        assert!(matches!(reaction.events[..], [Event::Opened(_)]));
+        let reaction = leaf.receive(&frame(code::REQUEST, 8, &address), quiet);
+        assert_eq!(reaction.events, [Event::Closed]);
+        let again = packet(&reaction.send[0]);
+        assert_eq!(again.0, code::REQUEST);
+        let reaction = leaf.receive(&frame(code::ACK, again.1, &again.2), quiet);
+        assert!(matches!(reaction.events[..], [Event::Opened(_)]));
     }
 
     #[test]
@@ -304,7 +337,7 @@ mod tests {
         .frame(protocol::IPCP)
         .unwrap();
         let reaction = hub.receive(&frame, T0);
-        let answer = Packet::parse(&reaction.send[0][2..]).unwrap();
+        let answer = Packet::parse(&reaction.send[1][2..]).unwrap();
         assert_eq!((answer.code, answer.id), (code::REJECT, 9));
         assert_eq!(answer.body, [2, 6, 0, 0x2d, 15, 1, 129, 6, 0, 0, 0, 0]);
     }
