@@ -14,7 +14,9 @@ const INTERFACE_ID: u8 = 1;
 /// Requests go out this often at first: the peer's end of a link may join a moment after ours,
 /// and what it received before that is lost.
 const FAST: Duration = Duration::from_millis(100);
-/// ... so many times, then once a second.
+/// ... so many times, then once a second. Once the peer has been heard the time between two doubles:
+/// an answer takes as long as the line does, and every request that comes after the peer has opened
+/// has it begin anew.
 const FAST_TRIES: u32 = 30;
 const SLOW: Duration = Duration::from_secs(1);
 /// A fresh request so soon after both sides agreed was caused by a repeat of ours that was still
@@ -152,6 +154,8 @@ pub(super) struct Automaton {
     last_acked: Option<(u8, Vec<u8>)>,
     due: Duration,
     tries: u32,
+    /// The peer has asked for something since the start.
+    heard: bool,
     opened: Duration,
 }
 
@@ -168,6 +172,7 @@ impl Automaton {
             last_acked: None,
             due: Duration::ZERO,
             tries: 0,
+            heard: false,
             opened: Duration::ZERO,
         }
     }
@@ -181,6 +186,7 @@ impl Automaton {
         self.last_acked = None;
         self.due = now;
         self.tries = 0;
+        self.heard = false;
     }
 
     pub(super) fn stop(&mut self) {
@@ -204,7 +210,14 @@ impl Automaton {
             return None;
         }
         self.tries += 1;
-        self.due = now + if self.tries < FAST_TRIES { FAST } else { SLOW };
+        let pace = if self.heard {
+            FAST.saturating_mul(1 << (self.tries - 1).min(8)).min(SLOW)
+        } else if self.tries < FAST_TRIES {
+            FAST
+        } else {
+            SLOW
+        };
+        self.due = now + pace;
         self.build(code::REQUEST, self.id, &self.request())
     }
 
@@ -250,9 +263,10 @@ impl Automaton {
                 }
                 if !self.ours_acked {
                     // The peer hears us now and may not have before. Our request goes ahead of our
-                    // answer, and the next is a while off: one that arrived after the answer would
-                    // have the peer begin anew.
-                    self.tries = FAST_TRIES;
+                    // answer: after it the peer may be open.
+                    if !std::mem::replace(&mut self.heard, true) {
+                        self.tries = 0;
+                    }
                     self.due = now;
                     reaction.send.extend(self.tick(now));
                 }
