@@ -1,15 +1,15 @@
 //! Classic mode: pppd owns the interface, and what hung on it is put back when it returns.
 //!
-//! For links that cannot be kept: PPPoE without multilink, foreign set-ups. Routes through the
-//! interface are remembered, on disk too. Each has a twin that leads nowhere, with the worst
+//! For links that cannot be kept: PPPoE without multilink, foreign set-ups. Addresses of the
+//! interface and routes through it are remembered, on disk too. Each route has a twin that leads nowhere, with the worst
 //! metric: while the real route exists it wins; when the interface goes, the kernel removes it and
 //! the twin takes over in the same instant, so that nothing leaks to the default route.
 
 use std::io;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use nightshift_common::atomic;
 use nightshift_common::escape::Escaped;
 use rustix::process::Signal;
 use tracing::{debug, info, warn};
@@ -23,10 +23,11 @@ use crate::link_kind;
 use crate::net::Netlink;
 use crate::pppd::Process;
 use crate::route::Route;
+use crate::snapshot::Snapshot;
 use crate::status::{BundleStatus, LinkStatus};
 use crate::unit;
 
-/// Routes are remembered when nothing has changed for so long while the interface is up; in the
+/// What hangs on the interface is remembered when nothing has changed for so long while the interface is up; in the
 /// middle of its going half of them are gone already.
 const SETTLE: Duration = Duration::from_millis(500);
 
@@ -38,7 +39,9 @@ pub struct Classic {
     process: Option<Process>,
     jitter: Jitter,
     interface: Option<(u32, String)>,
-    remembered: Vec<Route>,
+    /// Its address, as pppd told.
+    negotiated: Option<IpAddr>,
+    remembered: Snapshot,
     twins: Vec<Route>,
     settle_due: Option<Duration>,
     store: PathBuf,
@@ -53,20 +56,15 @@ impl Classic {
         seed: u64,
         shared: &mut Shared,
     ) -> Self {
-        let store = state_dir.join(format!("routes-{}.json", settings.name));
-        let remembered = match std::fs::read(&store) {
-            Ok(text) => serde_json::from_slice(&text).unwrap_or_else(|error| {
-                warn!(bundle = settings.name, %error, "the remembered routes are damaged, starting anew");
-                Vec::new()
-            }),
-            Err(_) => Vec::new(),
-        };
+        let store = state_dir.join(format!("classic-{}.json", settings.name));
+        let remembered = Snapshot::load(&store, &settings.name);
         let mut classic = Self {
             link: Link::independent(settings.links[0].name.clone(), settings.timing),
             settings,
             process: None,
             jitter: Jitter::new(seed),
             interface: None,
+            negotiated: None,
             remembered,
             twins: Vec::new(),
             settle_due: None,
@@ -87,8 +85,8 @@ impl Classic {
         self.process.as_ref()
     }
 
-    /// Routes remembered.
-    pub fn remembered(&self) -> &[Route] {
+    /// What is remembered of its interface.
+    pub fn remembered(&self) -> &Snapshot {
         &self.remembered
     }
 
@@ -153,16 +151,7 @@ impl Classic {
 
     /// Its pppd has printed something or ended.
     pub fn read_process(&mut self, shared: &mut Shared, now: Duration) {
-        let Some(process) = &mut self.process else {
-            return;
-        };
-        let mut lines = Vec::new();
-        process.read_lines(|line| lines.push(line.to_vec()));
-        let exit = process.ended();
-        if exit.is_some() {
-            process.read_lines(|line| lines.push(line.to_vec()));
-            self.process = None;
-        }
+        let (lines, exit) = Process::hear(&mut self.process);
         for line in lines {
             debug!(
                 bundle = self.settings.name,
@@ -172,6 +161,9 @@ impl Classic {
             if let Some(name) = line.strip_prefix(b"Using interface ") {
                 let name = String::from_utf8_lossy(name).trim().to_owned();
                 self.interface = Some((0, name));
+            }
+            if let Some(address) = line.strip_prefix(b"local  IP address ") {
+                self.negotiated = String::from_utf8_lossy(address).trim().parse().ok();
             }
             let effects = self.link.line(&line, now);
             self.apply(effects, shared, now);
@@ -229,7 +221,7 @@ impl Classic {
         }
     }
 
-    /// The interface is back: routes that need nothing else first, then those with gateways.
+    /// The interface is back.
     fn returned(&mut self, shared: &mut Shared, now: Duration) {
         let name = self
             .interface
@@ -250,20 +242,9 @@ impl Classic {
                 warn!(bundle = self.settings.name, %error, "cannot add the route {prefix}");
             }
         }
-        let (direct, by_gateway): (Vec<&Route>, Vec<&Route>) = self
+        let restored = self
             .remembered
-            .iter()
-            .partition(|route| !route.has_gateway());
-        let mut restored = 0;
-        for route in direct.into_iter().chain(by_gateway) {
-            let mut put = |with_source| netlink.apply(&route.restore(found.index, with_source));
-            match put(true).or_else(|_| put(false)) {
-                Ok(()) => restored += 1,
-                Err(error) => {
-                    warn!(bundle = self.settings.name, %error, "cannot put back the route {route}");
-                }
-            }
-        }
+            .restore(netlink, found.index, &self.settings.name);
         info!(
             bundle = self.settings.name,
             restored, "the interface is back"
@@ -279,38 +260,24 @@ impl Classic {
         if !matches!(netlink.interface_at(ifindex), Ok(Some(found)) if found.up) {
             return;
         }
-        let mut found = Vec::new();
-        for v6 in [false, true] {
-            match netlink.routes(v6) {
-                Ok(messages) => {
-                    found.extend(messages.iter().filter_map(|m| Route::through(m, ifindex)));
-                }
-                Err(error) => {
-                    warn!(bundle = self.settings.name, %error, "cannot read the routes");
-                    return;
-                }
+        let found = match Snapshot::take(netlink, ifindex, self.negotiated) {
+            Ok(found) => found,
+            Err(error) => {
+                warn!(bundle = self.settings.name, %error, "cannot read addresses and routes");
+                return;
             }
-        }
+        };
         if found == self.remembered {
             return;
         }
         self.remembered = found;
         debug!(
             bundle = self.settings.name,
-            routes = self.remembered.len(),
-            "routes remembered"
+            addresses = self.remembered.addresses.len(),
+            routes = self.remembered.routes.len(),
+            "remembered"
         );
-        if let Some(directory) = self.store.parent() {
-            let _ = std::fs::create_dir_all(directory); // replacing the file reports a failure
-        }
-        let text = serde_json::to_vec_pretty(&self.remembered).unwrap_or_default();
-        if let Err(error) = atomic::replace_with(&self.store, 0o600, &text) {
-            let text = nightshift_common::error::chain(&error);
-            warn!(
-                bundle = self.settings.name,
-                "the routes are not on disk: {text}"
-            );
-        }
+        self.remembered.store(&self.store, &self.settings.name);
         self.put_twins(netlink);
     }
 
@@ -319,6 +286,7 @@ impl Classic {
         let fallback = self.settings.fallback;
         let wanted: Vec<Route> = self
             .remembered
+            .routes
             .iter()
             .filter_map(|route| route.twin(fallback))
             .collect();

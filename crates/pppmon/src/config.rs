@@ -17,8 +17,8 @@ pub use settings::{BundleSettings, LinkSettings, Settings, WatchdogSettings};
 
 use crate::link::Timing;
 use crate::link_kind::Kind;
-use crate::net::Prefix;
 use crate::pool::Range;
+use crate::prefix::Prefix;
 
 /// How a bundle is run.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize)]

@@ -20,6 +20,7 @@
 //! Where to read on: [`bundle`] decides, [`keeper`] carries out, [`supervisor`] waits; [`phantom`]
 //! explains the sequence numbers; [`advert`] and [`tdb`] how pppd is made to join.
 
+pub mod address;
 pub mod advert;
 pub mod backoff;
 pub mod bundle;
@@ -40,8 +41,10 @@ pub mod output;
 pub mod phantom;
 pub mod pool;
 pub mod pppd;
+pub mod prefix;
 pub mod route;
 pub mod seq;
+pub mod snapshot;
 pub mod status;
 pub mod supervisor;
 pub mod sys;

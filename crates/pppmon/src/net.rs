@@ -11,6 +11,8 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::net::netlink::SocketAddrNetlink;
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};
 
+use crate::prefix::Prefix;
+
 /// Message types of linux/rtnetlink.h.
 pub mod kind {
     /// A link appeared or changed.
@@ -48,8 +50,15 @@ const IFLA_MTU: u16 = 4;
 const IFLA_LINKINFO: u16 = 18;
 const IFLA_STATS64: u16 = 23;
 const IFLA_INFO_KIND: u16 = 1;
-const IFA_ADDRESS: u16 = 1;
-const IFA_LOCAL: u16 = 2;
+/// Attribute numbers of addresses.
+pub mod ifa {
+    /// The address, or that of the other end of a point-to-point interface.
+    pub const ADDRESS: u16 = 1;
+    /// The interface's own address, where the two differ.
+    pub const LOCAL: u16 = 2;
+    /// All flags; the fixed part has room for eight.
+    pub const FLAGS: u16 = 8;
+}
 /// Attribute numbers of routes.
 pub mod rta {
     /// Destination.
@@ -69,57 +78,6 @@ const TABLE_MAIN: u8 = 254;
 const PROTOCOL_STATIC: u8 = 4;
 const SCOPE_LINK: u8 = 253;
 const TYPE_UNICAST: u8 = 1;
-
-/// A network prefix, such as `10.99.0.0/24`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct Prefix {
-    /// First address.
-    pub address: IpAddr,
-    /// Length in bits.
-    pub length: u8,
-}
-
-impl std::fmt::Display for Prefix {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}/{}", self.address, self.length)
-    }
-}
-
-impl From<Prefix> for String {
-    fn from(prefix: Prefix) -> Self {
-        prefix.to_string()
-    }
-}
-
-impl TryFrom<String> for Prefix {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        if text == "default" {
-            return Ok(Self {
-                address: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
-                length: 0,
-            });
-        }
-        let bad = || format!("{text:?} is not a network prefix (example: 10.99.0.0/24)");
-        let (address, length) = text.split_once('/').ok_or_else(bad)?;
-        let address: IpAddr = address.parse().map_err(|_not_an_address| bad())?;
-        let length: u8 = length.parse().map_err(|_not_a_number| bad())?;
-        let max = if address.is_ipv4() { 32 } else { 128 };
-        if length > max {
-            return Err(bad());
-        }
-        let bits = match address {
-            IpAddr::V4(address) => u128::from(u32::from(address)) << 96,
-            IpAddr::V6(address) => u128::from(address),
-        };
-        if bits.checked_shl(u32::from(length)).unwrap_or(0) != 0 {
-            return Err(format!("{text:?} has bits set behind its length"));
-        }
-        Ok(Self { address, length })
-    }
-}
 
 /// One netlink message without its header.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -384,8 +342,8 @@ impl Netlink {
     pub fn add_address(&mut self, index: u32, local: Ipv4Addr, peer: Ipv4Addr) -> io::Result<()> {
         let mut body = vec![AF_INET, 32, 0, 0];
         body.extend(index.to_ne_bytes());
-        push_attribute(&mut body, IFA_LOCAL, &local.octets());
-        push_attribute(&mut body, IFA_ADDRESS, &peer.octets());
+        push_attribute(&mut body, ifa::LOCAL, &local.octets());
+        push_attribute(&mut body, ifa::ADDRESS, &peer.octets());
         self.request(kind::NEW_ADDRESS, F_CREATE | F_REPLACE, &body)
             .map(drop)
     }
@@ -395,7 +353,7 @@ impl Netlink {
         let address = Ipv6Addr::from((0xfe80_u128 << 112) | u128::from(identifier));
         let mut body = vec![AF_INET6, 64, 0, SCOPE_LINK];
         body.extend(index.to_ne_bytes());
-        push_attribute(&mut body, IFA_ADDRESS, &address.octets());
+        push_attribute(&mut body, ifa::ADDRESS, &address.octets());
         self.request(kind::NEW_ADDRESS, F_CREATE | F_REPLACE, &body)
             .map(drop)
     }
@@ -404,7 +362,7 @@ impl Netlink {
     pub fn delete_address(&mut self, index: u32, local: Ipv4Addr) -> io::Result<()> {
         let mut body = vec![AF_INET, 32, 0, 0];
         body.extend(index.to_ne_bytes());
-        push_attribute(&mut body, IFA_LOCAL, &local.octets());
+        push_attribute(&mut body, ifa::LOCAL, &local.octets());
         self.request(kind::DEL_ADDRESS, 0, &body).map(drop)
     }
 
@@ -499,27 +457,6 @@ impl AsFd for Monitor {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-
-    fn prefix(text: &str) -> Result<Prefix, String> {
-        Prefix::try_from(text.to_owned())
-    }
-
-    #[test]
-    fn prefixes_are_checked() {
-        assert_eq!(prefix("10.99.0.0/24").unwrap().to_string(), "10.99.0.0/24");
-        assert_eq!(prefix("default").unwrap().to_string(), "0.0.0.0/0");
-        assert_eq!(prefix("fd00::/8").unwrap().length, 8);
-        for bad in [
-            "10.99.0.0",
-            "10.99.0.0/33",
-            "10.99.0.1/24",
-            "x/3",
-            "fd00::1/64",
-            "/",
-        ] {
-            assert!(prefix(bad).is_err(), "{bad}");
-        }
-    }
 
     proptest! {
         #[test]

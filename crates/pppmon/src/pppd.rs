@@ -126,6 +126,23 @@ impl Process {
         true
     }
 
+    /// What it has printed since it was last asked, in lines, and how it ended if it has: then it
+    /// is taken out of its place.
+    pub fn hear(slot: &mut Option<Self>) -> (Vec<Vec<u8>>, Option<Exit>) {
+        let mut lines = Vec::new();
+        let Some(process) = slot else {
+            return (lines, None);
+        };
+        process.read_lines(|line| lines.push(line.to_vec()));
+        let exit = process.ended();
+        if exit.is_some() {
+            // What it printed between the first read and its end.
+            process.read_lines(|line| lines.push(line.to_vec()));
+            *slot = None;
+        }
+        (lines, exit)
+    }
+
     /// Sends a signal; one that is gone already is no error.
     pub fn signal(&self, signal: Signal) {
         let _ = pidfd_send_signal(&self.pidfd, signal);

@@ -7,8 +7,8 @@ use std::time::Duration;
 use super::{Fallback, Mode, Remote, Step};
 use crate::link::Timing;
 use crate::link_kind::Kind;
-use crate::net::Prefix;
 use crate::pool::Range;
+use crate::prefix::Prefix;
 
 /// The effective configuration.
 #[derive(Debug, Clone)]

@@ -20,17 +20,7 @@ use crate::unit;
 impl Keeper {
     /// A pppd has printed something or ended.
     pub fn read_process(&mut self, index: usize, shared: &mut Shared, now: Duration) {
-        let Some(process) = &mut self.processes[index] else {
-            return;
-        };
-        let mut lines = Vec::new();
-        process.read_lines(|line| lines.push(line.to_vec()));
-        let exit = process.ended();
-        if exit.is_some() {
-            // What it printed between the first read and its end.
-            process.read_lines(|line| lines.push(line.to_vec()));
-            self.processes[index] = None;
-        }
+        let (lines, exit) = Process::hear(&mut self.processes[index]);
         for line in lines {
             let name = &self.settings.links[index].name;
             debug!(

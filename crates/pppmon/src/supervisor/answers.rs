@@ -97,11 +97,13 @@ impl Supervisor<'_> {
         for classic in self.classics.iter().filter(|c| wanted(&c.settings().name)) {
             known = true;
             let name = &classic.settings().name;
+            let kept = classic.remembered();
+            let addresses = kept.addresses.iter().map(|a| format!("address {a}"));
+            let routes = kept.routes.iter().map(ToString::to_string);
             lines.extend(
-                classic
-                    .remembered()
-                    .iter()
-                    .map(|r| format!("{name}: {r} (remembered)")),
+                addresses
+                    .chain(routes)
+                    .map(|kept| format!("{name}: {kept} (remembered)")),
             );
         }
         if !known {

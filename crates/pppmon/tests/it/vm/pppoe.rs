@@ -51,6 +51,12 @@ fn concentrator(world: &mut World, cables: &[&str], address: &str) -> Child {
     world.hub.spawn_logged(command)
 }
 
+/// Routes through the interface of the classic line, and what stands in for them.
+const ROUTES: &str =
+    "ip route show 10.99.0.0/24; ip route show 10.50.0.0/16; ip route show table 77";
+/// Its addresses but the link-local one, without the interface's index, and all rules.
+const BESIDE: &str = "ip -o address show dev wan0 scope global | sed 's/^[0-9]*: //'; ip rule";
+
 #[test]
 #[ignore = "needs the test VM"]
 fn a_pppoe_line_comes_back_with_its_routes_and_leaks_nothing() {
@@ -60,14 +66,24 @@ fn a_pppoe_line_comes_back_with_its_routes_and_leaks_nothing() {
     world.leaf.start_pppmon();
 
     let leaf = &world.leaf.host;
-    let routes = || leaf.shell("ip route show 10.99.0.0/24; ip route show 10.50.0.0/16");
+    let routes = || leaf.shell(ROUTES);
     host::wait_for("the interface", Duration::from_secs(30), || {
         leaf.shell("ip route replace 10.50.0.0/16 dev wan0 metric 7 && echo ok") == "ok\n"
     });
+    // What an administrator may hang on it besides.
+    let hung = leaf.shell(
+        "set -e; ip address add 192.0.2.5/32 dev wan0; ip address add 2001:db8::5/64 dev wan0; \
+         ip rule add iif wan0 lookup 77; ip rule add from 192.0.2.5 lookup 77; \
+         ip route add 10.60.0.0/16 dev wan0 src 192.0.2.5 table 77; echo ok",
+    );
+    assert_eq!(hung, "ok\n");
     host::wait_for("the fallbacks", Duration::from_secs(10), || {
-        routes().matches("unreachable").count() == 2
+        let kept = world.leaf.pppmon(&["routes"]).0;
+        routes().matches("unreachable").count() == 3 && kept.contains("address 2001:db8::5/64")
     });
     let with_line = routes();
+    let beside = leaf.shell(BESIDE);
+    assert!(beside.contains("192.0.2.5/32"), "{beside}");
     assert!(with_line.contains("10.99.0.0/24 dev wan0"), "{with_line}");
     assert!(with_line.contains("10.50.0.0/16 dev wan0"), "{with_line}");
     let probe = Probe::start(leaf, &world.hub.host);
@@ -77,13 +93,13 @@ fn a_pppoe_line_comes_back_with_its_routes_and_leaks_nothing() {
     world.hub.host.reboot();
     let _ = server.wait();
     let leaf = &world.leaf.host;
-    let routes = || leaf.shell("ip route show 10.99.0.0/24; ip route show 10.50.0.0/16");
+    let routes = || leaf.shell(ROUTES);
     host::wait_for("the routes to go", Duration::from_secs(15), || {
         !routes().contains("wan0")
     });
     assert_eq!(
         routes().matches("unreachable").count(),
-        2,
+        3,
         "the fallbacks stand in"
     );
     let way = leaf.shell("ip route add default dev host0; ip route get 10.50.0.1 2>&1");
@@ -97,9 +113,8 @@ fn a_pppoe_line_comes_back_with_its_routes_and_leaks_nothing() {
     println!("PPPoE, concentrator killed and back: usable after {usable:?}");
     assert!(usable.is_some());
     let leaf = &world.leaf.host;
-    let routes = || leaf.shell("ip route show 10.99.0.0/24; ip route show 10.50.0.0/16");
-    host::wait_for("the routes as they were", Duration::from_secs(5), || {
-        routes() == with_line
+    host::wait_for("all as it was", Duration::from_secs(5), || {
+        leaf.shell(ROUTES) == with_line && leaf.shell(BESIDE) == beside
     });
     assert!(
         probe.tcp_alive(Duration::from_secs(150)),
