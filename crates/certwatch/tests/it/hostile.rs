@@ -114,7 +114,7 @@ fn hangs_up(mut stream: TcpStream) {
 #[test]
 fn every_way_to_fail_has_its_outcome_and_the_deadline_holds() {
     let sandbox = Sandbox::new();
-    let config = sandbox.file("c.toml", "[probe]\ndeadline = \"700ms\"\n");
+    let config = sandbox.file("c.toml", "[probe]\ndeadline = \"1500ms\"\n");
     let cases: &[(Work, &str, &[&str])] = &[
         (silent, "", &["timeout(handshake)"]),
         (dripping, "", &["timeout(handshake)"]),
@@ -153,7 +153,7 @@ fn tarpits_hold_up_nobody_else() {
     let file = fleet.sandbox.file("targets", targets);
     let config = fleet
         .sandbox
-        .file("config", "[probe]\ndeadline = \"1s\"\nin-flight = 8\n");
+        .file("config", "[probe]\ndeadline = \"3s\"\nin-flight = 8\n");
     let out = fleet
         .tool(&["scan", "-v", "-f"])
         .arg(&file)
