@@ -14,10 +14,11 @@ const INTERFACE_ID: u8 = 1;
 /// Requests go out this often at first: the peer's end of a link may join a moment after ours,
 /// and what it received before that is lost.
 const FAST: Duration = Duration::from_millis(100);
-/// ... so many times, then once a second. Once the peer has been heard the time between two doubles:
-/// an answer takes as long as the line does, and every request that comes after the peer has opened
-/// has it begin anew.
+/// ... so many times, then once a second.
 const FAST_TRIES: u32 = 30;
+/// Once the peer has been heard, an answer takes as long as line and peer do, and a request that
+/// comes after the peer has opened has it begin anew: longer than most lines take, then doubled.
+const HEARD: Duration = Duration::from_millis(300);
 const SLOW: Duration = Duration::from_secs(1);
 /// A fresh request so soon after both sides agreed was caused by a repeat of ours that was still
 /// under way: RFC 1661, 4.3, has the peer negotiate anew then.
@@ -211,7 +212,7 @@ impl Automaton {
         }
         self.tries += 1;
         let pace = if self.heard {
-            FAST.saturating_mul(1 << (self.tries - 1).min(8)).min(SLOW)
+            HEARD.saturating_mul(1 << (self.tries - 1).min(8)).min(SLOW)
         } else if self.tries < FAST_TRIES {
             FAST
         } else {
