@@ -32,7 +32,7 @@ pub struct Address {
     pub length: u8,
     /// Scope, as in linux/rtnetlink.h: 0 is global.
     pub scope: u8,
-    /// Bits of [`FLAGS_ASKED`].
+    /// What an administrator may ask for, as `IFA_F_NOPREFIXROUTE` and its like.
     pub flags: u32,
 }
 

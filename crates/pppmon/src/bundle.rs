@@ -398,6 +398,10 @@ impl Bundle {
         let mut actions = Vec::new();
         let effects = self.links[index].exited(exit, now, &mut self.jitter);
         self.apply(index, effects, now, &mut actions);
+        if self.attached() == 0 && self.links[index].fell_silent() {
+            let turn = recovery::turn(index, self.links.len(), now);
+            self.links[index].postpone(turn);
+        }
         actions.extend(self.tick(now));
         actions
     }

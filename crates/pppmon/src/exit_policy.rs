@@ -30,6 +30,8 @@ pub struct Life {
     pub auth_failed: bool,
     /// It said that the peer renegotiated a joined link.
     pub renegotiated: bool,
+    /// It said that echo requests went unanswered.
+    pub silent: bool,
     /// It said that a stale channel occupies the line.
     pub stale_channel: bool,
     /// From spawn to exit.

@@ -361,6 +361,18 @@ impl Link {
         effects
     }
 
+    /// Whether the last pppd ended because nothing came from the line any more.
+    pub fn fell_silent(&self) -> bool {
+        !self.running && self.life.silent
+    }
+
+    /// The next pppd, if one is to come, starts no sooner than this.
+    pub fn postpone(&mut self, until: Duration) {
+        if !self.running {
+            self.deadline = self.deadline.map(|at| at.max(until));
+        }
+    }
+
     /// pppd could not be started at all.
     pub fn spawn_failed(&mut self, reason: String, now: Duration, jitter: &mut Jitter) {
         self.running = false;
@@ -415,6 +427,7 @@ impl Link {
             // Until its channel is out of the unit, the kernel waits for fragments from it and
             // holds up those of the other links.
             Line::EchoLost if self.state == State::Attached => {
+                self.life.silent = true;
                 effects.actions.push(Action::Detach);
             }
             // pppd has sent its answer and would stay another second in case it was lost.

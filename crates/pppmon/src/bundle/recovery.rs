@@ -17,6 +17,22 @@ pub(super) const BARRIER_PATIENCE: Duration = Duration::from_secs(5);
 /// After a failed resynchronisation.
 const RESYNC_RETRY: Duration = Duration::from_secs(1);
 
+/// How often pppd asks on a silent line: the least that lcp-restart can be.
+const ASKING: Duration = Duration::from_secs(1);
+
+/// When a link whose line fell silent starts again after a total loss. Links take turns within the
+/// time between two requests, so that one of them asks soon after the lines are back, whichever
+/// moment that is; started all at once they would all ask at the same time.
+pub(super) fn turn(index: usize, links: usize, now: Duration) -> Duration {
+    if links < 2 {
+        return now;
+    }
+    let period = ASKING.as_nanos();
+    let phase = period * index as u128 / links as u128;
+    let wait = (period + phase - now.as_nanos() % period) % period;
+    now + Duration::from_nanos(u64::try_from(wait).unwrap_or(0))
+}
+
 impl Bundle {
     pub(super) fn begin_resync(&mut self, now: Duration, actions: &mut Vec<Action>) {
         self.ncp.stop();

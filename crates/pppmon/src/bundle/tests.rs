@@ -169,6 +169,29 @@ fn total_loss_resynchronises_and_negotiates_again() {
 }
 
 #[test]
+fn links_of_silent_lines_take_turns() {
+    let mut bench = Bench::opened(4, 1);
+    bench.pass(Duration::from_millis(130));
+    for n in 0..4 {
+        bench.step(|b, now| b.link_line(n, b"No response to 2 echo-requests", now));
+        bench.exit(n, 16);
+        // Others carry the traffic: no reason to wait.
+        assert_eq!(bench.running[n], n < 3, "{n}");
+        if n < 3 {
+            bench.exit(n, 16);
+        }
+    }
+    let turns =
+        |start: u64| [0, 1, 2, 3].map(|n| recovery::turn(n, 4, Duration::from_millis(start)));
+    let ms = |times: [u64; 4]| times.map(Duration::from_millis);
+    assert_eq!(turns(3130), ms([4000, 3250, 3500, 3750]));
+    assert_eq!(turns(3250), ms([4000, 3250, 3500, 3750]));
+    bench.step(Bundle::unit_empty);
+    bench.pass(Duration::from_secs(1));
+    assert!(bench.running[3]);
+}
+
+#[test]
 fn a_restarted_peer_leads_through_the_barrier() {
     let mut bench = Bench::opened(3, 1);
     bench.exit(0, 10);
