@@ -129,7 +129,10 @@ pub struct Bundle {
     unit_empty: bool,
     last_barrier: Option<Duration>,
     barrier_due: Option<Duration>,
-    settle: bool,
+    /// How long a barrier waits before links may start again.
+    pause: Duration,
+    /// The same, while the resynchronisation of a barrier is under way.
+    settle: Option<Duration>,
     agreed: Agreed,
     network_up: bool,
     counts: Counts,
@@ -167,7 +170,8 @@ impl Bundle {
             unit_empty: true,
             last_barrier: None,
             barrier_due: None,
-            settle: false,
+            pause: recovery::SETTLE,
+            settle: None,
             agreed: Agreed::default(),
             network_up: false,
             counts: Counts::default(),
@@ -425,7 +429,7 @@ impl Bundle {
             }
             Phase::Barrier(at) if at <= now => {
                 // Something does not end; the resynchronisation itself finds out what.
-                self.settle = true;
+                self.settle = Some(std::mem::replace(&mut self.pause, recovery::SETTLE));
                 self.begin_resync(now, &mut actions);
             }
             Phase::Joining if self.no_answer_at().is_some_and(|at| at <= now) => {

@@ -10,6 +10,10 @@ use crate::link::{Link, State as LinkState};
 
 /// After a barrier, so that the peer notices before new links come.
 pub(super) const SETTLE: Duration = Duration::from_millis(200);
+/// The same before another attempt with a peer that did not answer. Its pppd may be the owner of a
+/// bundle whose own line has ended: it hears no request for addresses any more, and lives as long as
+/// any link joins within the 3 s (lcp-restart) that the last one takes to end.
+pub(super) const LINGER: Duration = Duration::from_secs(5);
 /// Least distance of two barriers.
 const BARRIER_DISTANCE: Duration = Duration::from_secs(2);
 /// A barrier that is not complete by then proceeds: something holds a channel.
@@ -64,8 +68,8 @@ impl Bundle {
         self.counts.resyncs += 1;
         self.counts.burnt += u64::from(report.burnt);
         if self.phase == Phase::Resyncing {
-            if std::mem::take(&mut self.settle) {
-                self.enter(Phase::Settling(now + SETTLE), now, &mut actions);
+            if let Some(pause) = self.settle.take() {
+                self.enter(Phase::Settling(now + pause), now, &mut actions);
             } else {
                 self.enter(Phase::Empty, now, &mut actions);
                 self.allow_all(now);
@@ -88,6 +92,13 @@ impl Bundle {
             }
         }
         actions
+    }
+
+    /// A barrier at once, with a pause that a hanging bundle of the peer does not survive.
+    pub(super) fn long_barrier(&mut self, now: Duration, actions: &mut Vec<Action>) {
+        self.last_barrier = None;
+        self.pause = LINGER;
+        self.barrier(now, actions);
     }
 
     /// All links are stopped and started again, with sequence numbers at zero.
@@ -128,7 +139,7 @@ impl Bundle {
             && self.unit_empty
             && !self.links.iter().any(Link::is_running)
         {
-            self.settle = true;
+            self.settle = Some(std::mem::replace(&mut self.pause, SETTLE));
             self.begin_resync(now, actions);
         }
     }

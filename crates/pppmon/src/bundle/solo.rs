@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use super::recovery::LINGER;
 use super::{
     Action, Bundle, LONGEST_TRIAL, Link, LinkState, NO_ANSWER, OUTCAST_RETRY, Phase, REJECTS_GRACE,
     REJECTS_MANY, SOLO_TRIAL, Solo, link,
@@ -31,7 +32,7 @@ impl Bundle {
         if self.phase == Phase::Open {
             self.cast_out(index, now, actions);
         } else {
-            self.go_solo(index, 0, now, actions);
+            self.go_solo(index, now, actions);
         }
     }
 
@@ -64,12 +65,12 @@ impl Bundle {
         if self.attached() < 2 {
             self.trial = (self.trial * 2).min(LONGEST_TRIAL);
             self.joined_at = now;
-            self.barrier(now, actions);
+            self.long_barrier(now, actions);
             return;
         }
         let attached = |link: &Link| link.state() == LinkState::Attached;
         let first = self.links.iter().position(attached).unwrap_or(0);
-        self.go_solo(first, 0, now, actions);
+        self.go_solo(first, now, actions);
     }
 
     fn cast_out(&mut self, index: usize, now: Duration, actions: &mut Vec<Action>) {
@@ -93,23 +94,15 @@ impl Bundle {
     }
 
     /// Keeps one link and stops the others, until addresses are agreed over it.
-    pub(super) fn go_solo(
-        &mut self,
-        index: usize,
-        tried: usize,
-        now: Duration,
-        actions: &mut Vec<Action>,
-    ) {
-        if tried == 0 {
-            actions.push(Action::Alarm(
-                "no answer over several links: the peer does not bundle them; trying each alone"
-                    .to_owned(),
-            ));
-        }
+    pub(super) fn go_solo(&mut self, index: usize, now: Duration, actions: &mut Vec<Action>) {
+        actions.push(Action::Alarm(
+            "no answer over several links: the peer does not bundle them; trying each alone"
+                .to_owned(),
+        ));
         self.solo = Some(Solo {
             link: index,
             until: now + SOLO_TRIAL,
-            tried: tried + 1,
+            tried: 1,
         });
         for other in (0..self.links.len()).filter(|&other| other != index) {
             if self.links[other].is_running() {
@@ -120,24 +113,20 @@ impl Bundle {
                 self.links[other].hold();
             }
         }
-        if self.links[index].is_wanted() {
-            self.links[index].allow(now);
-        }
     }
 
     pub(super) fn tick_solo(&mut self, now: Duration, actions: &mut Vec<Action>) {
         if let Some(solo) = self.solo
             && solo.until <= now
         {
-            if solo.tried >= self.links.len() {
-                // None worked alone: start from the beginning with all of them.
-                self.solo = None;
-                self.joined_at = now;
-                self.allow_all(now);
-            } else {
-                let next = (solo.link + 1) % self.links.len();
-                self.go_solo(next, solo.tried, now, actions);
-            }
+            // After the last each begins anew with all of them.
+            self.solo = (solo.tried < self.links.len()).then(|| Solo {
+                link: (solo.link + 1) % self.links.len(),
+                until: now + LINGER + SOLO_TRIAL * 2,
+                tried: solo.tried + 1,
+            });
+            self.joined_at = now;
+            self.long_barrier(now, actions);
         }
         if self.outcasts_until.is_some_and(|until| until <= now) {
             self.outcasts_until = None;
