@@ -124,10 +124,13 @@ fn the_supervisor_is_killed_and_started_again() {
 fn an_interface_that_somebody_deletes_is_made_anew() {
     let (world, probe) = World::up(2, KEEPER, KEEPER);
     world.leaf.host.shell("ip link delete ppp0");
+    host::wait_for("the message", seconds(10), || {
+        world.leaf.log_text().contains("was deleted by somebody")
+    });
+    // Answers of before may still come in until then.
+    world.wait_for_links();
     assert!(probe.first_reply_after(now(), seconds(25)).is_some());
     assert!(world.leaf.has_route());
-    assert!(world.leaf.log_text().contains("was deleted by somebody"));
-    world.wait_for_links();
 }
 
 #[test]
