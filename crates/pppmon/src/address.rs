@@ -1,18 +1,14 @@
 //! Addresses that people or programs gave an interface beside the one that pppd negotiated.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::net::{Message, ifa, kind, push_attribute};
+use crate::net::{AF_INET, AF_INET6, Message, SCOPE_LINK, address, ifa, kind, push_attribute};
 
 /// Length of struct ifaddrmsg.
 const FIXED: usize = 8;
-const AF_INET: u8 = 2;
-const AF_INET6: u8 = 10;
-/// Link-local addresses come with the interface.
-const SCOPE_LINK: u8 = 253;
 /// Not from a router advertisement or another lease.
 const FLAG_PERMANENT: u32 = 0x80;
 /// What an administrator may have asked for: no duplicate detection (2), home address (0x10), no
@@ -36,12 +32,6 @@ pub struct Address {
     pub flags: u32,
 }
 
-fn ip(octets: &[u8]) -> Option<IpAddr> {
-    let v4 = <[u8; 4]>::try_from(octets).map(|octets| Ipv4Addr::from(octets).into());
-    let v6 = || <[u8; 16]>::try_from(octets).map(|octets| Ipv6Addr::from(octets).into());
-    v4.or_else(|_| v6()).ok()
-}
-
 impl Address {
     /// An address worth keeping of this interface.
     pub fn on(message: &Message, ifindex: u32) -> Option<Self> {
@@ -59,14 +49,15 @@ impl Address {
         let flags = value(ifa::FLAGS)
             .and_then(|value| value.first_chunk())
             .map_or(u32::from(flags), |bytes| u32::from_ne_bytes(*bytes));
+        // Link-local addresses come with the interface.
         if flags & FLAG_PERMANENT == 0 || scope == SCOPE_LINK {
             return None;
         }
-        let address = value(ifa::ADDRESS).and_then(ip);
-        let local = value(ifa::LOCAL).and_then(ip).or(address)?;
+        let far = value(ifa::ADDRESS).and_then(address);
+        let local = value(ifa::LOCAL).and_then(address).or(far)?;
         Some(Self {
             local,
-            peer: address.filter(|&address| address != local),
+            peer: far.filter(|&address| address != local),
             length,
             scope,
             flags: flags & FLAGS_ASKED,

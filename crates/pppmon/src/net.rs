@@ -72,11 +72,11 @@ pub mod rta {
 }
 
 const IFF_UP: u32 = 1;
-const AF_INET: u8 = 2;
-const AF_INET6: u8 = 10;
+pub(crate) const AF_INET: u8 = 2;
+pub(crate) const AF_INET6: u8 = 10;
 const TABLE_MAIN: u8 = 254;
 const PROTOCOL_STATIC: u8 = 4;
-const SCOPE_LINK: u8 = 253;
+pub(crate) const SCOPE_LINK: u8 = 253;
 const TYPE_UNICAST: u8 = 1;
 
 /// One netlink message without its header.
@@ -118,6 +118,13 @@ fn attributes(mut bytes: &[u8]) -> Vec<(u16, &[u8])> {
         bytes = bytes.get(length.next_multiple_of(4)..).unwrap_or_default();
     }
     found
+}
+
+/// The address in an attribute, by its length; `None` if it is none of both families.
+pub fn address(octets: &[u8]) -> Option<IpAddr> {
+    let v4 = <[u8; 4]>::try_from(octets).map(|octets| Ipv4Addr::from(octets).into());
+    let v6 = || <[u8; 16]>::try_from(octets).map(|octets| Ipv6Addr::from(octets).into());
+    v4.or_else(|_| v6()).ok()
 }
 
 /// Appends an attribute.

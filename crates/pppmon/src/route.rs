@@ -1,12 +1,12 @@
 //! Routes as the kernel gives them, kept whole so that they can be put back whole.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
 use crate::config::Fallback;
-use crate::net::{Message, kind, push_attribute, rta};
+use crate::net::{self, AF_INET, Message, kind, push_attribute, rta};
 
 /// Length of struct rtmsg.
 const FIXED: usize = 12;
@@ -21,7 +21,6 @@ const TABLE_LOCAL: u32 = 255;
 const FLAG_CLONED: u32 = 0x200;
 /// Routes that the kernel or a router made: they come back by themselves.
 const MADE_BY_OTHERS: [u8; 3] = [1, 2, 9]; // redirect, kernel, router advertisement
-const AF_INET: u8 = 2;
 
 /// Metric of the routes that stand in: worse than anything people or programs choose.
 pub const TWIN_METRIC: u32 = 4_278_198_272;
@@ -95,13 +94,7 @@ impl Route {
     }
 
     fn address(&self, wanted: u16) -> Option<IpAddr> {
-        let value = self.attribute(wanted)?;
-        match <[u8; 4]>::try_from(value.as_slice()) {
-            Ok(octets) => Some(Ipv4Addr::from(octets).into()),
-            Err(_) => <[u8; 16]>::try_from(value.as_slice())
-                .ok()
-                .map(|o| Ipv6Addr::from(o).into()),
-        }
+        net::address(&self.attribute(wanted)?)
     }
 
     /// Whether it needs another route to reach its gateway, and so goes after those.
