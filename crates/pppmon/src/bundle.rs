@@ -429,8 +429,7 @@ impl Bundle {
             }
             Phase::Barrier(at) if at <= now => {
                 // Something does not end; the resynchronisation itself finds out what.
-                self.settle = Some(std::mem::replace(&mut self.pause, recovery::SETTLE));
-                self.begin_resync(now, &mut actions);
+                self.leave_barrier(now, &mut actions);
             }
             Phase::Joining if self.no_answer_at().is_some_and(|at| at <= now) => {
                 self.no_answer(now, &mut actions);

@@ -23,6 +23,8 @@ impl Bundle {
     pub fn stop(&mut self, now: Duration) -> Vec<Action> {
         let mut actions = Vec::new();
         self.barrier_due = None;
+        self.pause = super::recovery::SETTLE;
+        self.settle = None;
         self.restart_suspected = None;
         self.solo = None;
         self.ncp.stop();

@@ -139,9 +139,13 @@ impl Bundle {
             && self.unit_empty
             && !self.links.iter().any(Link::is_running)
         {
-            self.settle = Some(std::mem::replace(&mut self.pause, SETTLE));
-            self.begin_resync(now, actions);
+            self.leave_barrier(now, actions);
         }
+    }
+
+    pub(super) fn leave_barrier(&mut self, now: Duration, actions: &mut Vec<Action>) {
+        self.settle = Some(std::mem::replace(&mut self.pause, SETTLE));
+        self.begin_resync(now, actions);
     }
 
     /// Received and dropped packets of the interface so far. Drops without any packet getting
