@@ -75,12 +75,14 @@ impl Snapshot {
     /// Reads what an earlier supervisor remembered; nothing if there is none, or if it is damaged,
     /// which is said.
     pub fn load(path: &Path, bundle: &str) -> Self {
-        let Ok(text) = std::fs::read(path) else {
-            return Self::default();
+        let found = match std::fs::read(path) {
+            Ok(text) => serde_json::from_slice(&text).map_err(io::Error::from),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Self::default()),
+            Err(error) => Err(error),
         };
-        serde_json::from_slice(&text).unwrap_or_else(|error| {
+        found.unwrap_or_else(|error| {
             let path = path.display().to_string();
-            warn!(bundle, %error, path, "the remembered addresses and routes are damaged, starting anew");
+            warn!(bundle, %error, path, "cannot use the remembered addresses and routes, starting anew");
             Self::default()
         })
     }
@@ -95,5 +97,31 @@ impl Snapshot {
             let text = nightshift_common::error::chain(&error);
             warn!(bundle, "addresses and routes are not on disk: {text}");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_stored_is_read_back_and_damage_is_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("state/classic-dsl.json");
+        assert_eq!(Snapshot::load(&path, "dsl"), Snapshot::default());
+        let snapshot = Snapshot {
+            addresses: vec![Address {
+                local: "192.0.2.5".parse().unwrap(),
+                peer: None,
+                length: 32,
+                scope: 0,
+                flags: 0,
+            }],
+            routes: Vec::new(),
+        };
+        snapshot.store(&path, "dsl");
+        assert_eq!(Snapshot::load(&path, "dsl"), snapshot);
+        atomic::replace_with(&path, 0o600, b"{\"addresses\": [").unwrap();
+        assert_eq!(Snapshot::load(&path, "dsl"), Snapshot::default());
     }
 }
