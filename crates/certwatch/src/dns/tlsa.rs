@@ -18,7 +18,8 @@ pub(crate) struct Tlsa {
 
 impl Tlsa {
     /// Whether a client of `target` would use the record at all. The others are as good as not
-    /// there; so are usages 0 and 1 for mail between servers, which knows no public roots (RFC 7672, 3.1.3).
+    /// there; so are usages 0 and 1 for mail between servers, which knows no public roots (RFC 7672,
+    /// 3.1.3).
     pub(crate) fn is_usable(&self, target: &Target) -> bool {
         let length = match self.matching {
             0 => !self.data.is_empty(),
